@@ -1,0 +1,136 @@
+"""Intake's side of the journal: connections, events, and redeliveries told by connection."""
+
+import hashlib
+import sqlite3
+from collections import defaultdict, deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from itop_bridge.journal.store import Store
+
+MOST_IN_FLIGHT = 65_535
+"""MQTT's packet identifiers have 16 bits: no broker has more unacknowledged messages on one connection."""
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """One MQTT message as it came."""
+
+    topic: bytes
+    payload: bytes
+    received: float
+    """Seconds since the epoch."""
+    size: int
+    """Bytes as sent; more than `len(payload)` when only the head was kept."""
+    qos: int = 1
+    retain: bool = False
+    response_topic: str | None = None
+    correlation: bytes | None = None
+
+    @property
+    def digest(self) -> bytes:
+        """What redeliveries are recognised by."""
+        hashed = hashlib.blake2b(self.topic, digest_size=16)
+        hashed.update(b"\0")
+        hashed.update(self.payload)
+        return hashed.digest()
+
+
+class IntakeJournal:
+    """Appends events. A message that the broker sends again after a reconnect finds its row and makes no second one.
+
+    The candidates are the rows whose PUBACK may not have arrived: those of the last connection that brought anything
+    new, and what came again since. Each matches one message. Neither DUP nor packet ids are trusted.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._candidates: defaultdict[bytes, deque[int]] = defaultdict(deque)
+
+    async def open_connection(self, *, session_present: bool) -> int:
+        """Number a new connection. Without the broker's session nothing is redelivered, so nothing is a candidate."""
+        self._candidates.clear()
+        if session_present:
+            for digest, event_id in await self._store.read(_fetch_candidates):
+                self._candidates[digest].append(event_id)
+        return await self._store.write(_next_connection)
+
+    async def record_events(self, connection: int, batch: Sequence[Received]) -> int:
+        """Store a batch in one commit and return how many are new.
+
+        Raises JournalFullError (nothing stored, may be tried again) or JournalUncertainError (stop, acknowledge nothing).
+        """
+        new: list[tuple[object, ...]] = []
+        again: list[tuple[bytes, int]] = []
+        for message in batch:
+            digest = message.digest
+            candidates = self._candidates.get(digest)
+            if candidates:
+                again.append((digest, candidates.popleft()))
+            else:
+                new.append(_row(message, connection, digest))
+        try:
+            await self._store.write(lambda sql: _insert(sql, connection, new, [event_id for _, event_id in again]))
+        except Exception:
+            for digest, event_id in reversed(again):
+                self._candidates[digest].appendleft(event_id)
+            raise
+        return len(new)
+
+    async def fetch_filters(self) -> list[str]:
+        """The topic filters that the last run subscribed to."""
+        text = await self._store.read(
+            lambda sql: sql.execute("SELECT value FROM meta WHERE name = 'filters'").fetchone()
+        )
+        return str(text[0]).split("\n") if text and text[0] else []
+
+    async def record_filters(self, filters: Sequence[str]) -> None:
+        """Remember what is subscribed, so that a filter that leaves the configuration can be unsubscribed."""
+        text = "\n".join(filters)
+        await self._store.write(
+            lambda sql: sql.execute("INSERT OR REPLACE INTO meta (name, value) VALUES ('filters', ?)", (text,)).rowcount
+        )
+
+
+def _next_connection(sql: sqlite3.Connection) -> int:
+    row = sql.execute(
+        "INSERT INTO meta (name, value) VALUES ('connection', 1)"
+        " ON CONFLICT (name) DO UPDATE SET value = value + 1 RETURNING value"
+    ).fetchone()
+    return int(row[0])
+
+
+def _fetch_candidates(sql: sqlite3.Connection) -> list[tuple[bytes, int]]:
+    last = sql.execute("SELECT connection FROM events ORDER BY id DESC LIMIT 1").fetchone()
+    if last is None:
+        return []
+    newest = sql.execute(
+        "SELECT digest, id FROM (SELECT id, digest, seen FROM events ORDER BY id DESC LIMIT ?) WHERE seen >= ? ORDER BY id",
+        (MOST_IN_FLIGHT, last[0]),
+    )
+    return list(newest)
+
+
+def _row(message: Received, connection: int, digest: bytes) -> tuple[object, ...]:
+    return (
+        connection,
+        connection,
+        message.received,
+        message.topic,
+        message.payload,
+        message.size,
+        digest,
+        message.qos,
+        message.retain,
+        message.response_topic,
+        message.correlation,
+    )
+
+
+def _insert(sql: sqlite3.Connection, connection: int, new: list[tuple[object, ...]], again: list[int]) -> None:
+    sql.executemany(
+        "INSERT INTO events (connection, seen, received, topic, payload, size, digest, qos, retain, response_topic,"
+        " correlation) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        new,
+    )
+    sql.executemany("UPDATE events SET seen = ? WHERE id = ?", [(connection, event_id) for event_id in again])

@@ -1,0 +1,225 @@
+"""One SQLite file, one thread that writes it, one that reads: group commit, and the lock against a second daemon."""
+
+import asyncio
+import fcntl
+import os
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Self, TypeVar
+
+from itop_bridge.errors import (
+    BridgeError,
+    JournalError,
+    JournalFormatError,
+    JournalFullError,
+    JournalLockedError,
+    JournalUncertainError,
+)
+from itop_bridge.journal.schema import load_migrations, migrate
+
+T = TypeVar("T")
+Query = Callable[[sqlite3.Connection], Any]
+
+_MOST_IN_ONE_COMMIT = 256
+
+
+@dataclass(slots=True)
+class _Write:
+    query: Query
+    future: asyncio.Future[Any]
+    result: Any = None
+    error: BaseException | None = None
+
+
+class Store:
+    """Runs queries on the journal. A write returns when it is on the disk (`synchronous=FULL`).
+
+    Writes that wait while a commit runs share the next one; each is a savepoint of its own, so that one that fails
+    does not take the others with it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock: IO[str] | None = None
+        self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="journal-writer", daemon=True)
+        self._reading = ThreadPoolExecutor(1, thread_name_prefix="journal-reader")
+        self._closed = False
+
+    @classmethod
+    async def open(cls, path: Path) -> Self:
+        """Open or create the journal. Raises JournalLockedError, JournalFormatError or JournalError."""
+        store = cls(path)
+        await asyncio.to_thread(store._open)
+        return store
+
+    def _open(self) -> None:
+        try:
+            self._take_lock()
+            self._writer = _connect(self.path, "rwc")
+        except OSError as error:
+            raise JournalError(f"the journal {self.path} cannot be opened: {error}") from error
+        try:
+            migrate(self._writer, load_migrations())
+            self._reader = _connect(self.path, "ro")
+        except JournalFormatError as error:
+            self._writer.close()
+            self._release_lock()
+            raise JournalFormatError(
+                f"{self.path}: {error}. Nothing was changed. To go on with an empty journal, stop the daemon, keep the "
+                f"file for inspection (mv {self.path} {self.path}.bad, with its -wal and -shm), and start again."
+            ) from error
+        except sqlite3.Error as error:
+            self._writer.close()
+            self._release_lock()
+            raise JournalError(f"the journal {self.path} cannot be opened: {error}") from error
+        self._thread.start()
+
+    def _take_lock(self) -> None:
+        # a lock on a file of its own: closing any descriptor of the database would drop SQLite's POSIX locks
+        path = self.path.with_name(self.path.name + ".lock")
+        lock = path.open("a+")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+            raise JournalLockedError(f"the journal {self.path} is in use by another itop-bridge") from None
+        lock.truncate(0)
+        lock.write(f"{os.getpid()}\n")
+        lock.flush()
+        self._lock = lock
+
+    def _release_lock(self) -> None:
+        if self._lock:
+            self._lock.close()
+            self._lock = None
+
+    async def write(self, query: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `query` in the writer's transaction and wait for its commit.
+
+        Raises what the query raises (nothing of it is stored), JournalFullError (nothing is stored, later may work) or
+        JournalUncertainError (the disk failed: stop).
+        """
+        if self._closed:
+            raise JournalError("the journal is closed")
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._queue.put(_Write(query, future))
+        # the write goes on when the waiter is cancelled: only its answer is no longer wanted
+        result: T = await asyncio.shield(future)
+        return result
+
+    async def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `query` on the read-only connection, in its own thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._reading, query, self._reader)
+
+    async def close(self) -> None:
+        """Finish what was handed in, then close. May be called twice."""
+        if self._closed:
+            return
+        self._closed = True
+        self._queue.put(None)
+        await asyncio.to_thread(self._thread.join)
+        await asyncio.to_thread(self._reading.shutdown)
+        self._reader.close()
+        self._writer.close()
+        self._release_lock()
+
+    # the writer's thread
+
+    def _run(self) -> None:
+        ending = False
+        while not ending:
+            batch, ending = self._take()
+            if batch:
+                self._commit(batch)
+                _answer(batch)
+
+    def _take(self) -> tuple[list[_Write], bool]:
+        batch: list[_Write] = []
+        item = self._queue.get()
+        while item is not None:
+            batch.append(item)
+            if len(batch) == _MOST_IN_ONE_COMMIT:
+                return batch, False
+            try:
+                item = self._queue.get_nowait()
+            except queue.Empty:
+                return batch, False
+        return batch, True
+
+    def _commit(self, batch: list[_Write]) -> None:
+        try:
+            self._writer.execute("BEGIN IMMEDIATE")
+            for write in batch:
+                self._execute(write)
+            self._writer.execute("COMMIT")
+        except sqlite3.Error as error:
+            failure = _translate(error)
+            if self._writer.in_transaction:
+                self._writer.rollback()
+            for write in batch:
+                write.error = failure
+
+    def _execute(self, write: _Write) -> None:
+        self._writer.execute("SAVEPOINT one")
+        try:
+            write.result = write.query(self._writer)
+        except sqlite3.OperationalError:
+            raise  # the disk's or the file's: the whole commit fails
+        except Exception as error:  # noqa: BLE001 - the query's own failure belongs to who asked for it
+            write.error = error
+            self._writer.execute("ROLLBACK TO one")
+        self._writer.execute("RELEASE one")
+
+
+def _answer(batch: list[_Write]) -> None:
+    """Hand the results to their waiters, with one wake-up per loop."""
+    loop = batch[0].future.get_loop()
+    try:
+        loop.call_soon_threadsafe(_settle, batch)
+    except RuntimeError:  # the loop is gone, and with it whoever waited; the rows are stored
+        return
+
+
+def _settle(batch: list[_Write]) -> None:
+    for write in batch:
+        if write.future.done():
+            continue
+        if write.error is None:
+            write.future.set_result(write.result)
+        else:
+            write.future.set_exception(write.error)
+
+
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None, check_same_thread=False
+    )
+    try:
+        if mode != "ro":
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA foreign_keys = OFF")  # the rows of one write come in any order
+        connection.execute("PRAGMA busy_timeout = 5000")
+        connection.execute("PRAGMA cache_size = -16000")
+    except sqlite3.DatabaseError as error:
+        connection.close()
+        if getattr(error, "sqlite_errorcode", None) in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+            raise JournalFormatError(f"the file is no SQLite database ({error})") from error
+        raise OSError(str(error)) from error
+    return connection
+
+
+def _translate(error: sqlite3.Error) -> BridgeError:
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+    if code & 0xFF == sqlite3.SQLITE_FULL:
+        return JournalFullError(f"the disk is full: {error}")
+    if code & 0xFF == sqlite3.SQLITE_IOERR:
+        return JournalUncertainError(f"the disk failed while storing: {error}")
+    return JournalError(f"the journal refused a write: {error}")

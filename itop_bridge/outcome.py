@@ -1,0 +1,19 @@
+"""What became of an element or an intent. Frozen values, no I/O."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """A deliberate drop, with a reason of the contract (`filtered`, `repeat`, `handled_by_person`, …)."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """It cannot be done: a dead letter that a person can inspect, replay or drop."""
+
+    reason: str
+    detail: str = ""
+    field: str | None = None
