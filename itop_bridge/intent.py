@@ -90,4 +90,6 @@ class Writing:
     fields: tuple[tuple[str, object], ...] = ()
     """Further attributes, written as given."""
     title_prefix: str = "[SIEM-{digest}]"
+    origin: str = "monitoring"
+    """Empty: not written."""
     resolution_code: str = "assistance"

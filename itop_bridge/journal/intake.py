@@ -3,7 +3,7 @@
 import hashlib
 import sqlite3
 from collections import defaultdict, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from itop_bridge.journal.store import Store
@@ -43,8 +43,9 @@ class IntakeJournal:
     new, and what came again since. Each matches one message. Neither DUP nor packet ids are trusted.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, on_recorded: Callable[[], None] = lambda: None) -> None:
         self._store = store
+        self._on_recorded = on_recorded
         self._candidates: defaultdict[bytes, deque[int]] = defaultdict(deque)
 
     async def open_connection(self, *, session_present: bool) -> int:
@@ -58,7 +59,8 @@ class IntakeJournal:
     async def record_events(self, connection: int, batch: Sequence[Received]) -> int:
         """Store a batch in one commit and return how many are new.
 
-        Raises JournalFullError (nothing stored, may be tried again) or JournalUncertainError (stop, acknowledge nothing).
+        Raises JournalFullError (nothing stored, may be tried again) or JournalUncertainError (stop, acknowledging
+        nothing).
         """
         new: list[tuple[object, ...]] = []
         again: list[tuple[bytes, int]] = []
@@ -75,6 +77,8 @@ class IntakeJournal:
             for digest, event_id in reversed(again):
                 self._candidates[digest].appendleft(event_id)
             raise
+        if new:
+            self._on_recorded()
         return len(new)
 
     async def fetch_filters(self) -> list[str]:
@@ -105,7 +109,8 @@ def _fetch_candidates(sql: sqlite3.Connection) -> list[tuple[bytes, int]]:
     if last is None:
         return []
     newest = sql.execute(
-        "SELECT digest, id FROM (SELECT id, digest, seen FROM events ORDER BY id DESC LIMIT ?) WHERE seen >= ? ORDER BY id",
+        "SELECT digest, id FROM (SELECT id, digest, seen FROM events ORDER BY id DESC LIMIT ?)"
+        " WHERE seen >= ? ORDER BY id",
         (MOST_IN_FLIGHT, last[0]),
     )
     return list(newest)

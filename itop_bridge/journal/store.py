@@ -1,6 +1,7 @@
 """One SQLite file, one thread that writes it, one that reads: group commit, and the lock against a second daemon."""
 
 import asyncio
+import contextlib
 import fcntl
 import os
 import queue
@@ -59,25 +60,22 @@ class Store:
         return store
 
     def _open(self) -> None:
-        try:
-            self._take_lock()
-            self._writer = _connect(self.path, "rwc")
-        except OSError as error:
-            raise JournalError(f"the journal {self.path} cannot be opened: {error}") from error
-        try:
-            migrate(self._writer, load_migrations())
-            self._reader = _connect(self.path, "ro")
-        except JournalFormatError as error:
-            self._writer.close()
-            self._release_lock()
-            raise JournalFormatError(
-                f"{self.path}: {error}. Nothing was changed. To go on with an empty journal, stop the daemon, keep the "
-                f"file for inspection (mv {self.path} {self.path}.bad, with its -wal and -shm), and start again."
-            ) from error
-        except sqlite3.Error as error:
-            self._writer.close()
-            self._release_lock()
-            raise JournalError(f"the journal {self.path} cannot be opened: {error}") from error
+        with contextlib.ExitStack() as undo:
+            try:
+                self._take_lock()
+                undo.callback(self._release_lock)
+                self._writer = _connect(self.path, "rwc")
+                undo.callback(self._writer.close)
+                migrate(self._writer, load_migrations())
+                self._reader = _connect(self.path, "ro")
+            except JournalFormatError as error:
+                raise JournalFormatError(
+                    f"{self.path}: {error}. Nothing was changed. To go on with an empty journal, stop the daemon, keep"
+                    f" the file for inspection (mv {self.path} {self.path}.bad, with its -wal and -shm), start again."
+                ) from error
+            except (OSError, sqlite3.Error) as error:
+                raise JournalError(f"the journal {self.path} cannot be opened: {error}") from error
+            undo.pop_all()
         self._thread.start()
 
     def _take_lock(self) -> None:

@@ -40,12 +40,12 @@ CREATE TABLE cases (
     urgency      INTEGER,                     -- as we wrote it last
     agent        INTEGER NOT NULL DEFAULT 0,  -- as we set it
     resolved     INTEGER NOT NULL DEFAULT 0,  -- by us
-    seen_ongoing REAL NOT NULL DEFAULT 0,     -- when iTop last showed it ongoing
     entries      INTEGER NOT NULL DEFAULT 0,  -- log entries written by us
     log_full     INTEGER NOT NULL DEFAULT 0,
     reopened     INTEGER NOT NULL DEFAULT 0,
     told         TEXT NOT NULL DEFAULT '{}',  -- what its log already says
     told_at      REAL NOT NULL DEFAULT 0,
+    told_seq     INTEGER NOT NULL DEFAULT 0,  -- intents up to here are in its incidents
     interval_s   REAL NOT NULL DEFAULT 0,
     changed_at   REAL NOT NULL DEFAULT 0,     -- last call that changed its state
     previous     TEXT,                        -- the ref of the incident before
@@ -72,6 +72,7 @@ CREATE TABLE alerts (
     content  TEXT NOT NULL,
     received REAL NOT NULL,               -- when it was last accepted
     repeats  INTEGER NOT NULL DEFAULT 0,
+    first_seq INTEGER NOT NULL,           -- of its episode's first intent: told once the case's `told_seq` has passed it
     handled  INTEGER NOT NULL DEFAULT 0,  -- a person resolved or closed the incident while it fired
     PRIMARY KEY (scope, id)
 ) WITHOUT ROWID;
@@ -91,6 +92,7 @@ CREATE TABLE intents (
     received REAL NOT NULL,
     urgency  INTEGER NOT NULL,
     impact   INTEGER NOT NULL,
+    alert_id TEXT,                               -- `alerts.id`
     facts    TEXT NOT NULL,                      -- the alert, normalised, as JSON
     attempt  INTEGER,                            -- the attempt that delivered it
     UNIQUE (event_id, idx, n)
@@ -112,7 +114,8 @@ CREATE TABLE attempts (
     sent     REAL NOT NULL,
     look     REAL,                       -- when its token is to be looked for
     looks    INTEGER NOT NULL DEFAULT 0,
-    message  TEXT NOT NULL DEFAULT '',   -- the log entry, to append it again if it was lost
+    message  TEXT NOT NULL,              -- the log entry, to append it again if it was lost
+    effect   TEXT NOT NULL,              -- what holds for the case once the token is seen, as JSON
     detail   TEXT NOT NULL DEFAULT ''
 );
 CREATE INDEX attempts_case ON attempts (case_id);

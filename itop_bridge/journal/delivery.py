@@ -1,0 +1,416 @@
+"""Delivery's side of the journal: cases whose turn it is, what they owe, and the attempts to settle it."""
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from itop_bridge.journal.store import Store
+
+S = TypeVar("S")
+
+LOOK_TOGETHER_S = 2.0
+"""A look that is due waits so long for others to share its call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One write to iTop. Times are seconds since the epoch."""
+
+    id: int
+    case_id: int
+    kind: str
+    """create, append, resolve or reopen."""
+    token: str
+    incident: int | None
+    through: int
+    state: str
+    sent: float
+    look: float | None
+    looks: int
+    message: str
+    effect: dict[str, Any]
+    """Columns of the case to set once the token is seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A write that is about to be sent."""
+
+    case_id: int
+    kind: str
+    token: str
+    incident: int | None
+    through: int
+    message: str
+    effect: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class CaseState:
+    """What the journal knows of a case; see the schema for each column."""
+
+    id: int
+    key: str
+    digest: str
+    organization: str
+    profile: str
+    incident: int | None
+    ref: str | None
+    urgency: int | None
+    agent: int
+    resolved: bool
+    entries: int
+    log_full: bool
+    reopened: int
+    told: dict[str, Any]
+    told_at: float
+    told_seq: int
+    interval_s: float
+    changed_at: float
+    previous: str | None
+    replaced_at: float
+    failures: int
+    parked: str | None
+    attempts: tuple[Attempt, ...] = ()
+    firing: int = 0
+    """Alerts of the case that fire now and that no person has dealt with."""
+
+    @property
+    def unsettled(self) -> tuple[Attempt, ...]:
+        """Attempts whose outcome is not known."""
+        return tuple(a for a in self.attempts if a.state in ("in_flight", "unknown"))
+
+
+@dataclass(frozen=True, slots=True)
+class Owing:
+    """A pending intent of a case, as it is folded."""
+
+    seq: int
+    kind: str
+    received: float
+    urgency: int
+    impact: int
+    facts: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What a case is like after its intents up to `through` were settled."""
+
+    case_id: int
+    through: int
+    state: str
+    """delivered or dropped."""
+    reason: str
+    attempt: int | None = None
+    attempt_state: str = "confirmed"
+    look: float | None = None
+    """When to look for the attempt's token again."""
+    changes: dict[str, object] = field(default_factory=dict)
+    """Columns of the case to set."""
+
+
+_COLUMNS = (
+    "id, key, digest, organization, profile, incident, ref, urgency, agent, resolved, entries, log_full,"
+    " reopened, told, told_at, told_seq, interval_s, changed_at, previous, replaced_at, failures, parked"
+)
+_CASE_COLUMNS = frozenset(_COLUMNS.replace(" ", "").split(",")) | {"due"}
+_ATTEMPT = "id, case_id, kind, token, incident, through, state, sent, look, looks, message, effect"
+
+# By urgency; within it the organisations in turn, oldest first.
+_DUE = f"""
+    SELECT {_COLUMNS} FROM (
+        SELECT *, row_number() OVER (PARTITION BY rank, organization ORDER BY coalesce(oldest, due), id) AS turn
+        FROM cases WHERE due <= ? AND parked IS NULL
+    ) ORDER BY rank, turn, coalesce(oldest, due), id LIMIT ?
+"""
+_OLDEST = f"SELECT {_COLUMNS} FROM cases WHERE due <= ? AND parked IS NULL ORDER BY coalesce(oldest, due), id LIMIT ?"
+
+
+class DeliveryJournal:
+    """What is owed to iTop."""
+
+    def __init__(self, store: Store, clock: Callable[[], float]) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def fetch_due(self, limit: int) -> list[CaseState]:
+        """Cases whose turn it is: the most urgent first, organisations in turn, and every tenth the oldest of all."""
+        now = self._clock()
+        return await self._store.read(lambda sql: _fetch_due(sql, now, limit))
+
+    async def fetch_case(self, case_id: int) -> CaseState:
+        """One case as it is now."""
+        return await self._store.read(lambda sql: _load_case(sql, case_id))
+
+    async def next_due(self) -> float | None:
+        """When the next case or look is due; None if nothing is."""
+        return await self._store.read(_next_due)
+
+    async def fetch_looks(self, limit: int) -> list[Attempt]:
+        """Attempts whose token is to be looked for by now, oldest first."""
+        now = self._clock()
+        return await self._store.read(lambda sql: _fetch_looks(sql, now, limit))
+
+    async def fetch_profile(self, hashed: str) -> str:
+        """The settings that a case is written with."""
+        row = await self._store.read(
+            lambda sql: sql.execute("SELECT body FROM profiles WHERE hash = ?", (hashed,)).fetchone()
+        )
+        return str(row[0])
+
+    async def fold_pending(self, case_id: int, fold: Callable[[S, Owing], S], state: S) -> S:
+        """Fold a case's pending intents, in order, as a stream."""
+        return await self._store.read(lambda sql: _fold(sql, case_id, fold, state))
+
+    async def record_attempt(self, draft: Draft) -> Attempt:
+        """Journal a write that is about to be sent."""
+        now = self._clock()
+        return await self._store.write(lambda sql: _record_attempt(sql, draft, now))
+
+    async def settle(self, settlement: Settlement) -> None:
+        """Settle a case's pending intents up to `through`, and what follows for the case, in one commit."""
+        await self._store.write(lambda sql: _settle(sql, settlement))
+
+    async def requeue(self, case_id: int) -> None:
+        """Give a case its turn if it owes anything, else none."""
+        await self._store.write(lambda sql: _requeue(sql, case_id))
+
+    async def settle_attempt(self, attempt_id: int, state: str, *, look: float | None, detail: str = "") -> None:
+        """Set an attempt's state, and when to look for its token (None: never again)."""
+        await self._store.write(
+            lambda sql: (
+                sql.execute(
+                    "UPDATE attempts SET state = ?, look = ?, looks = looks + 1, detail = ? WHERE id = ?",
+                    (state, look, detail[:2000], attempt_id),
+                ).rowcount
+            )
+        )
+
+    async def defer(self, case_id: int, due: float, after: int, **changes: object) -> None:
+        """Put a case off until `due` (0: its turn is now), and set `changes` (columns of the case).
+
+        Not if a resolve or a more urgent alert landed after the intent `after`, the last that the decision knew.
+        """
+        await self._store.write(lambda sql: _defer(sql, case_id, due, after, changes))
+
+    async def change(self, case_id: int, **changes: object) -> None:
+        """Set columns of a case."""
+        await self._store.write(lambda sql: _change(sql, case_id, changes))
+
+    async def park(self, case_id: int, reason: str, detail: str, field_name: str | None) -> None:
+        """Put a case aside as one dead letter: what comes joins it without a call."""
+        now = self._clock()
+        await self._store.write(lambda sql: _park(sql, case_id, (reason, field_name, detail[:2000], now)))
+
+    async def mark_handled(self, case_id: int) -> int:
+        """A person resolved or closed the incident: the episodes it was told of are theirs now.
+
+        They never reopen it nor open another; pending updates of them are dropped. Returns how many alerts that are.
+        """
+        return await self._store.write(lambda sql: _mark_handled(sql, case_id))
+
+    async def expire_firing(self, before: float) -> list[int]:
+        """End the episodes that were last heard of before `before`. Returns their cases."""
+        return await self._store.write(lambda sql: _expire_firing(sql, before))
+
+    async def recover(self, look: float, latest_due: float) -> int:
+        """On start: what is in flight is unknown, to be looked for from `look` on; times far ahead are clamped."""
+        return await self._store.write(lambda sql: _recover(sql, look, latest_due))
+
+
+def _fetch_due(sql: sqlite3.Connection, now: float, limit: int) -> list[CaseState]:
+    rows = list(sql.execute(_DUE, (now, limit)))
+    oldest = list(sql.execute(_OLDEST, (now, max(1, limit // 10))))
+    order = {row[0]: row for row in _interleave(rows, oldest)}
+    return [_complete(sql, row) for row in list(order.values())[:limit]]
+
+
+def _interleave(rows: Sequence[Any], oldest: Sequence[Any]) -> Iterable[Any]:
+    """Every tenth turn goes to the oldest of all, so that none waits for ever."""
+    old = iter(oldest)
+    for position, row in enumerate(rows, 1):
+        if position % 10 == 0:
+            yield from (aged for aged in (next(old, None),) if aged is not None)
+        yield row
+
+
+def _load_case(sql: sqlite3.Connection, case_id: int) -> CaseState:
+    return _complete(sql, sql.execute(f"SELECT {_COLUMNS} FROM cases WHERE id = ?", (case_id,)).fetchone())
+
+
+def _complete(sql: sqlite3.Connection, row: tuple[Any, ...]) -> CaseState:
+    values = dict(zip(_COLUMNS.split(", "), row, strict=True))
+    values["told"] = json.loads(values["told"])
+    values["resolved"] = bool(values["resolved"])
+    values["log_full"] = bool(values["log_full"])
+    case_id = values["id"]
+    firing = sql.execute(
+        "SELECT count(*) FROM alerts WHERE case_id = ? AND state = 'firing' AND one_shot = 0 AND handled = 0",
+        (case_id,),
+    ).fetchone()[0]
+    return CaseState(**values, attempts=_open_attempts(sql, case_id), firing=firing)
+
+
+def _open_attempts(sql: sqlite3.Connection, case_id: int) -> tuple[Attempt, ...]:
+    """The attempts whose tokens matter: not settled, to be looked for again, or sent for an intent still pending."""
+    first = sql.execute("SELECT min(seq) FROM intents WHERE case_id = ? AND state = 'pending'", (case_id,)).fetchone()[
+        0
+    ]
+    rows = sql.execute(
+        f"SELECT {_ATTEMPT} FROM attempts WHERE case_id = ? AND (state IN ('in_flight', 'unknown', 'applied')"
+        " OR (state = 'absent' AND through >= ?)) ORDER BY id",
+        (case_id, first if first is not None else 2**62),
+    )
+    return tuple(_attempt(row) for row in rows)
+
+
+def _attempt(row: tuple[Any, ...]) -> Attempt:
+    return Attempt(*row[:-1], effect=json.loads(row[-1]))
+
+
+def _fetch_looks(sql: sqlite3.Connection, now: float, limit: int) -> list[Attempt]:
+    rows = sql.execute(f"SELECT {_ATTEMPT} FROM attempts WHERE look <= ? ORDER BY look, id LIMIT ?", (now, limit))
+    return [_attempt(row) for row in rows]
+
+
+def _next_due(sql: sqlite3.Connection) -> float | None:
+    due = sql.execute("SELECT min(due) FROM cases WHERE due IS NOT NULL").fetchone()[0]
+    look = sql.execute("SELECT min(look) FROM attempts WHERE look IS NOT NULL").fetchone()[0]
+    known = [] if due is None else [float(due)]
+    known += [] if look is None else [look + LOOK_TOGETHER_S]
+    return min(known) if known else None
+
+
+def _fold(sql: sqlite3.Connection, case_id: int, fold: Callable[[S, Owing], S], state: S) -> S:
+    rows = sql.execute(
+        "SELECT seq, kind, received, urgency, impact, facts FROM intents"
+        " WHERE case_id = ? AND state = 'pending' ORDER BY seq",
+        (case_id,),
+    )
+    for seq, kind, received, urgency, impact, facts in rows:
+        state = fold(state, Owing(seq, kind, received, urgency, impact, json.loads(facts)))
+    return state
+
+
+def _change(sql: sqlite3.Connection, case_id: int, changes: dict[str, object]) -> None:
+    if not changes:
+        return
+    unknown = changes.keys() - _CASE_COLUMNS
+    if unknown:
+        raise ValueError(f"no such columns of a case: {sorted(unknown)}")
+    values = [json.dumps(value) if isinstance(value, dict) else value for value in changes.values()]
+    assignments = ", ".join(f"{name} = ?" for name in changes)
+    sql.execute(f"UPDATE cases SET {assignments} WHERE id = ?", (*values, case_id))
+
+
+def _defer(sql: sqlite3.Connection, case_id: int, due: float, after: int, changes: dict[str, object]) -> None:
+    pressing = sql.execute(
+        "SELECT 1 FROM intents JOIN cases ON cases.id = intents.case_id WHERE case_id = ? AND state = 'pending'"
+        " AND seq > ? AND (kind = 'resolve' OR intents.urgency < coalesce(cases.urgency, 4)) LIMIT 1",
+        (case_id, after),
+    ).fetchone()
+    _change(sql, case_id, {**changes, "due": 0 if pressing else due})
+
+
+def _record_attempt(sql: sqlite3.Connection, draft: Draft, now: float) -> Attempt:
+    attempt_id = sql.execute(
+        "INSERT INTO attempts (case_id, kind, token, incident, through, state, sent, message, effect)"
+        " VALUES (?, ?, ?, ?, ?, 'in_flight', ?, ?, ?) RETURNING id",
+        (
+            draft.case_id,
+            draft.kind,
+            draft.token,
+            draft.incident,
+            draft.through,
+            now,
+            draft.message,
+            json.dumps(draft.effect),
+        ),
+    ).fetchone()[0]
+    return Attempt(
+        attempt_id,
+        draft.case_id,
+        draft.kind,
+        draft.token,
+        draft.incident,
+        draft.through,
+        "in_flight",
+        now,
+        None,
+        0,
+        draft.message,
+        draft.effect,
+    )
+
+
+def _settle(sql: sqlite3.Connection, settlement: Settlement) -> None:
+    case_id, through = settlement.case_id, settlement.through
+    sql.execute(
+        "UPDATE intents SET state = ?, reason = ?, attempt = ? WHERE case_id = ? AND state = 'pending' AND seq <= ?",
+        (settlement.state, settlement.reason, settlement.attempt, case_id, through),
+    )
+    if settlement.attempt is not None:
+        sql.execute(
+            "UPDATE attempts SET state = ?, look = ?, looks = looks + 1 WHERE id = ?",
+            (settlement.attempt_state, settlement.look, settlement.attempt),
+        )
+    changes = dict(settlement.changes)
+    if settlement.state == "delivered":
+        changes.setdefault("told_seq", through)
+    _change(sql, case_id, changes)
+    sql.execute("UPDATE cases SET failures = 0 WHERE id = ?", (case_id,))
+    _requeue(sql, case_id)
+
+
+def _requeue(sql: sqlite3.Connection, case_id: int) -> None:
+    oldest, rank = sql.execute(
+        "SELECT min(received), min(urgency) FROM intents WHERE case_id = ? AND state = 'pending'", (case_id,)
+    ).fetchone()
+    # what is left, or came meanwhile, has its turn at once: the plan says when it is really due
+    sql.execute(
+        "UPDATE cases SET oldest = ?1, rank = coalesce(?2, 4),"
+        " due = CASE WHEN ?1 IS NULL OR parked IS NOT NULL THEN NULL ELSE 0 END WHERE id = ?3",
+        (oldest, rank, case_id),
+    )
+
+
+def _park(sql: sqlite3.Connection, case_id: int, letter: tuple[object, ...]) -> None:
+    sql.execute("UPDATE cases SET parked = ?, due = NULL WHERE id = ?", (letter[0], case_id))
+    sql.execute(
+        "INSERT INTO dead_letters (case_id, reason, field, detail, at) VALUES (?, ?, ?, ?, ?)", (case_id, *letter)
+    )
+
+
+def _mark_handled(sql: sqlite3.Connection, case_id: int) -> int:
+    handled = sql.execute(
+        "UPDATE alerts SET handled = 1 WHERE case_id = ?1 AND state = 'firing' AND one_shot = 0 AND handled = 0"
+        " AND first_seq <= (SELECT told_seq FROM cases WHERE id = ?1)",
+        (case_id,),
+    ).rowcount
+    if handled:
+        sql.execute(
+            "UPDATE intents SET state = 'dropped', reason = 'handled_by_person'"
+            " WHERE case_id = ?1 AND state = 'pending' AND kind <> 'resolve' AND EXISTS (SELECT 1 FROM alerts WHERE alerts.case_id = ?1"
+            " AND alerts.id = intents.alert_id AND alerts.handled = 1 AND alerts.first_seq < intents.seq)",
+            (case_id,),
+        )
+    return handled
+
+
+def _expire_firing(sql: sqlite3.Connection, before: float) -> list[int]:
+    rows = sql.execute(
+        "UPDATE alerts SET state = 'resolved' WHERE state = 'firing' AND one_shot = 0 AND received < ?"
+        " RETURNING case_id",
+        (before,),
+    )
+    return sorted({row[0] for row in rows})
+
+
+def _recover(sql: sqlite3.Connection, look: float, latest_due: float) -> int:
+    found = sql.execute("UPDATE attempts SET state = 'unknown', look = ? WHERE state = 'in_flight'", (look,)).rowcount
+    sql.execute("UPDATE attempts SET look = ?1 WHERE look > ?1", (latest_due,))
+    sql.execute("UPDATE cases SET due = ?1 WHERE due > ?1", (latest_due,))
+    return found

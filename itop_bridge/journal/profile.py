@@ -1,0 +1,51 @@
+"""What the incidents of a case are written with: a route's settings as they were when the case last got an alert."""
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from itop_bridge.intent import Texts, Writing
+from itop_bridge.settings.policy import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A route's settings for delivery; stored as JSON under their hash."""
+
+    route: str
+    factory: str
+    policy: Policy
+    writing: Writing
+    settings: tuple[tuple[str, Any], ...] = ()
+    """The factory's settings, for the texts."""
+
+    @property
+    def body(self) -> str:
+        return json.dumps(dataclasses.asdict(self), sort_keys=True, default=str, ensure_ascii=False)
+
+    @property
+    def hash(self) -> str:
+        return hashlib.sha256(self.body.encode()).hexdigest()[:16]
+
+
+def parse_profile(body: str) -> Profile:
+    """The profile that `Profile.body` describes. Fields of another version are left out."""
+    values = json.loads(body)
+    writing = values["writing"]
+    writing["texts"] = Texts(**_known(Texts, writing["texts"]))
+    writing["references"] = tuple(tuple(entry) for entry in writing["references"])
+    writing["fields"] = tuple(tuple(entry) for entry in writing["fields"])
+    return Profile(
+        route=values["route"],
+        factory=values["factory"],
+        policy=Policy(**_known(Policy, values["policy"])),
+        writing=Writing(**_known(Writing, writing)),
+        settings=tuple((name, value) for name, value in values["settings"]),
+    )
+
+
+def _known(of: type, values: dict[str, Any]) -> dict[str, Any]:
+    names = {field.name for field in dataclasses.fields(of)}
+    return {name: value for name, value in values.items() if name in names}

@@ -1,0 +1,391 @@
+"""Triage's side of the journal: events that wait, and what they turned out to be, stored in one transaction."""
+
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from itop_bridge.alert import Event, State
+from itop_bridge.journal.store import Store
+from itop_bridge.outcome import Dropped, Rejected
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """One intent, as it is stored."""
+
+    kind: str
+    """create, append or resolve."""
+    case_key: str
+    digest: str
+    organization: str
+    urgency: int
+    impact: int
+    facts: bytes
+    """The alert, normalised, as JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class Landing:
+    """A mapped alert and what is owed for it."""
+
+    scope: str
+    """Organisation and route: alert ids are unique within it."""
+    identity: str | None
+    """The alert's id, or what stands for it; None where nothing tells a repeat from a new alert."""
+    state: State
+    one_shot: bool
+    episode: float | None
+    """The alert's time, seconds since the epoch."""
+    content: str
+    received: float
+    intents: tuple[Owed, ...]
+    profile: str
+    """The hash of the settings to write with (`TriageJournal.record_profile`)."""
+    duplicate_window_s: float
+    resolve_wait_s: float
+    group_wait_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What is known under an alert's id. `state` is firing, resolved or waiting (resolved before it fired)."""
+
+    case_id: int
+    state: str
+    one_shot: bool
+    episode: float | None
+    content: str
+    received: float
+    repeats: int
+    first_seq: int
+    handled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What to do with a landing. `action` is accept, wait (a resolve before its alert) or drop."""
+
+    action: str
+    reason: str
+    same_episode: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """What became of one element of an event."""
+
+    event_id: int
+    index: int
+    result: Landing | Dropped | Rejected
+
+
+Decide = Callable[[Seen | None, Landing], Verdict]
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a batch came to, for the log and the metrics."""
+
+    accepted: int = 0
+    dropped: int = 0
+    rejected: int = 0
+    reasons: dict[str, int] | None = None
+
+    def count(self, reason: str) -> None:
+        self.reasons = self.reasons or {}
+        self.reasons[reason] = self.reasons.get(reason, 0) + 1
+
+
+class TriageJournal:
+    """Events in order of arrival, and where their elements land."""
+
+    def __init__(self, store: Store, clock: Callable[[], float], on_landed: Callable[[], None] = lambda: None) -> None:
+        self._store = store
+        self._clock = clock
+        self._on_landed = on_landed
+
+    async def fetch_waiting(self, limit: int, most_bytes: int) -> list[Event]:
+        """The next events, oldest first; at least one if there is any, further ones while they fit `most_bytes`."""
+        return await self._store.read(lambda sql: _fetch_waiting(sql, limit, most_bytes))
+
+    async def count_waiting(self) -> int:
+        """How many events triage is behind."""
+        return await self._store.read(_count_waiting)
+
+    async def record_profile(self, hashed: str, body: str) -> None:
+        """Store settings to write with, under their hash."""
+        await self._store.write(
+            lambda sql: (
+                sql.execute("INSERT OR IGNORE INTO profiles (hash, body) VALUES (?, ?)", (hashed, body)).rowcount
+            )
+        )
+
+    async def record(self, elements: Sequence[Element], decide: Decide, *, through: int) -> Tally:
+        """Land elements, in order, and move the cursor to event `through`, all in one commit."""
+        now = self._clock()
+        tally = await self._store.write(lambda sql: _Transaction(sql, decide, now).run(elements, through))
+        if tally.accepted:
+            self._on_landed()
+        return tally
+
+    async def expire_waiting(self) -> int:
+        """Drop the resolves whose alert never fired within `resolve_wait`. Returns how many."""
+        now = self._clock()
+        return await self._store.write(lambda sql: _expire_waiting(sql, now))
+
+
+def _cursor(sql: sqlite3.Connection) -> int:
+    row = sql.execute("SELECT value FROM meta WHERE name = 'triaged'").fetchone()
+    return int(row[0]) if row else 0
+
+
+def _fetch_waiting(sql: sqlite3.Connection, limit: int, most_bytes: int) -> list[Event]:
+    events: list[Event] = []
+    total = 0
+    rows = sql.execute(
+        "SELECT id, topic, payload, received, size FROM events WHERE id > ? ORDER BY id LIMIT ?", (_cursor(sql), limit)
+    )
+    for event_id, topic, payload, received, size in rows:
+        total += len(payload)
+        if events and total > most_bytes:
+            break
+        events.append(Event(event_id, topic, payload, received, size))
+    rows.close()
+    return events
+
+
+def _count_waiting(sql: sqlite3.Connection) -> int:
+    newest = sql.execute("SELECT max(id) FROM events").fetchone()[0]
+    return max(0, int(newest or 0) - _cursor(sql))
+
+
+def _expire_waiting(sql: sqlite3.Connection, now: float) -> int:
+    sql.execute(
+        "UPDATE alerts SET state = 'resolved' WHERE state = 'waiting' AND (case_id, id) IN"
+        " (SELECT case_id, alert_id FROM intents WHERE state = 'waiting' AND until <= ?)",
+        (now,),
+    )
+    return sql.execute(
+        "UPDATE intents SET state = 'dropped', reason = 'never_fired' WHERE state = 'waiting' AND until <= ?", (now,)
+    ).rowcount
+
+
+@dataclass(slots=True)
+class _Turn:
+    """What a batch changes about one case's turn."""
+
+    profile: str
+    due: float
+    oldest: float
+    rank: int
+    resolves: bool
+
+
+class _Transaction:
+    """One batch: decisions in order on what is known, rows written together at the end."""
+
+    def __init__(self, sql: sqlite3.Connection, decide: Decide, now: float) -> None:
+        self._sql = sql
+        self._decide = decide
+        self._now = now
+        self._seen: dict[tuple[str, str], Seen | None] = {}
+        self._changed: set[tuple[str, str]] = set()
+        self._cases: dict[str, int] = {}
+        self._turns: dict[int, _Turn] = {}
+        self._intents: list[tuple[object, ...]] = []
+        self._drops: list[tuple[int, int, str]] = []
+        self._dead: list[tuple[object, ...]] = []
+        self._tally = Tally()
+        row = sql.execute("SELECT seq FROM sqlite_sequence WHERE name = 'intents'").fetchone()
+        self._seq = int(row[0]) if row else 0
+
+    def run(self, elements: Iterable[Element], through: int) -> Tally:
+        for element in elements:
+            result = element.result
+            if isinstance(result, Landing):
+                self._land(element, result)
+            elif isinstance(result, Dropped):
+                self._drop(element, result.reason)
+            else:
+                self._reject(element, result)
+        self._flush()
+        self._sql.execute("INSERT OR REPLACE INTO meta (name, value) VALUES ('triaged', ?)", (through,))
+        return self._tally
+
+    def _land(self, element: Element, landing: Landing) -> None:
+        if not landing.intents:
+            self._drop(element, "no_intent")
+            return
+        seen = self._find(landing)
+        verdict = self._decide(seen, landing)
+        if verdict.action == "drop":
+            self._drop(element, verdict.reason)
+            self._note_drop(landing, seen, verdict)
+            return
+        self._tally.accepted += 1
+        first_seq = seen.first_seq if seen and verdict.same_episode else self._seq + 1
+        case_id = 0
+        for n, owed in enumerate(landing.intents):
+            # a resolve goes where its firing went, whatever `group_by` says now
+            follows = seen is not None and owed.kind == "resolve" and verdict.same_episode
+            case_id = seen.case_id if follows and seen else self._case(owed, landing)
+            self._owe(element, n, owed, landing, case_id, waits=verdict.action == "wait")
+        self._remember(landing, seen, verdict, case_id, first_seq)
+
+    def _find(self, landing: Landing) -> Seen | None:
+        if landing.identity is None:
+            return None
+        key = (landing.scope, landing.identity)
+        if key not in self._seen:
+            row = self._sql.execute(
+                "SELECT case_id, state, one_shot, episode, content, received, repeats, first_seq, handled"
+                " FROM alerts WHERE scope = ? AND id = ?",
+                key,
+            ).fetchone()
+            self._seen[key] = Seen(*row) if row else None
+        return self._seen[key]
+
+    def _remember(self, landing: Landing, seen: Seen | None, verdict: Verdict, case_id: int, first_seq: int) -> None:
+        if landing.identity is None:
+            return
+        state = "waiting" if verdict.action == "wait" else str(landing.state)
+        episode = landing.episode
+        if seen and verdict.same_episode and seen.episode is not None:
+            episode = seen.episode if episode is None else max(episode, seen.episode)
+        handled = bool(seen and verdict.same_episode and seen.handled)
+        self._put(
+            landing,
+            Seen(case_id, state, landing.one_shot, episode, landing.content, landing.received, 0, first_seq, handled),
+        )
+
+    def _note_drop(self, landing: Landing, seen: Seen | None, verdict: Verdict) -> None:
+        if seen is None:
+            return
+        if seen.state == "waiting" and landing.state is State.FIRING:
+            # the alert came after its resolve: both are settled
+            self._write_intents()
+            self._sql.execute(
+                "UPDATE intents SET state = 'dropped', reason = ?"
+                " WHERE state = 'waiting' AND case_id = ? AND alert_id = ?",
+                (verdict.reason, seen.case_id, landing.identity),
+            )
+            seen = replace(seen, state="resolved")
+        self._put(landing, replace(seen, repeats=seen.repeats + 1))
+
+    def _put(self, landing: Landing, seen: Seen) -> None:
+        key = (landing.scope, str(landing.identity))
+        self._seen[key] = seen
+        self._changed.add(key)
+
+    def _case(self, owed: Owed, landing: Landing) -> int:
+        case_id = self._cases.get(owed.case_key)
+        if case_id is None:
+            row = self._sql.execute("SELECT id FROM cases WHERE key = ?", (owed.case_key,)).fetchone()
+            case_id = int(row[0]) if row else self._open_case(owed, landing)
+            self._cases[owed.case_key] = case_id
+        return case_id
+
+    def _open_case(self, owed: Owed, landing: Landing) -> int:
+        row = self._sql.execute(
+            "INSERT INTO cases (key, digest, organization, profile, opened) VALUES (?, ?, ?, ?, ?) RETURNING id",
+            (owed.case_key, owed.digest, owed.organization, landing.profile, self._now),
+        ).fetchone()
+        return int(row[0])
+
+    def _owe(self, element: Element, n: int, owed: Owed, landing: Landing, case_id: int, *, waits: bool) -> None:
+        self._seq += 1
+        self._intents.append(
+            (
+                self._seq,
+                element.event_id,
+                element.index,
+                n,
+                case_id,
+                owed.kind,
+                "waiting" if waits else "pending",
+                landing.received + landing.resolve_wait_s if waits else None,
+                landing.received,
+                owed.urgency,
+                owed.impact,
+                landing.identity,
+                owed.facts,
+            )
+        )
+        if not waits:
+            self._take_turn(case_id, owed, landing)
+
+    def _take_turn(self, case_id: int, owed: Owed, landing: Landing) -> None:
+        turn = self._turns.get(case_id)
+        resolves = owed.kind == "resolve"
+        rank = 4 if resolves else owed.urgency
+        if turn is None:
+            due = self._now + landing.group_wait_s
+            self._turns[case_id] = _Turn(landing.profile, due, landing.received, rank, resolves)
+            return
+        turn.profile = landing.profile
+        turn.rank = min(turn.rank, rank)
+        turn.resolves = turn.resolves or resolves
+
+    def _drop(self, element: Element, reason: str) -> None:
+        self._tally.dropped += 1
+        self._tally.count(reason)
+        self._drops.append((element.event_id, element.index, reason))
+
+    def _reject(self, element: Element, rejected: Rejected) -> None:
+        self._tally.rejected += 1
+        self._tally.count(rejected.reason)
+        self._dead.append(
+            (element.event_id, element.index, rejected.reason, rejected.field, rejected.detail[:2000], self._now)
+        )
+
+    def _write_intents(self) -> None:
+        self._sql.executemany(
+            "INSERT INTO intents (seq, event_id, idx, n, case_id, kind, state, until, received, urgency, impact,"
+            " alert_id, facts) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            self._intents,
+        )
+        self._intents.clear()
+
+    def _flush(self) -> None:
+        self._write_intents()
+        self._sql.executemany(
+            "INSERT OR REPLACE INTO alerts (scope, id, case_id, state, one_shot, episode, content, received, repeats,"
+            " first_seq, handled) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [(*key, *_columns(self._seen[key])) for key in self._changed],
+        )
+        # an event that triage maps again (a crash before its commit never stored anything; a retry of a dead letter
+        # may) replaces its own drop
+        self._sql.executemany("INSERT OR REPLACE INTO drops (event_id, idx, reason) VALUES (?, ?, ?)", self._drops)
+        self._sql.executemany(
+            "INSERT INTO dead_letters (event_id, idx, reason, field, detail, at) VALUES (?, ?, ?, ?, ?, ?)", self._dead
+        )
+        # A case that delivery has put off keeps its time, unless something came that must not wait for it: a resolve,
+        # or an alert more urgent than its incident. One that backs off after failures keeps it in any case.
+        self._sql.executemany(
+            "UPDATE cases SET profile = ?1, oldest = min(coalesce(oldest, ?3), ?3), rank = min(rank, ?4), due = CASE"
+            " WHEN parked IS NOT NULL THEN NULL"
+            " WHEN due IS NULL THEN CASE WHEN incident IS NULL THEN ?2 ELSE ?5 END"
+            " WHEN failures > 0 THEN due"
+            " WHEN ?6 OR (incident IS NOT NULL AND ?4 < coalesce(urgency, 4)) THEN min(due, ?5)"
+            " ELSE due END WHERE id = ?7",
+            [
+                (turn.profile, turn.due, turn.oldest, turn.rank, self._now, turn.resolves, case_id)
+                for case_id, turn in self._turns.items()
+            ],
+        )
+
+
+def _columns(seen: Seen | None) -> tuple[object, ...]:
+    if seen is None:
+        raise AssertionError("only what was seen is written")
+    return (
+        seen.case_id,
+        seen.state,
+        seen.one_shot,
+        seen.episode,
+        seen.content,
+        seen.received,
+        seen.repeats,
+        seen.first_seq,
+        seen.handled,
+    )

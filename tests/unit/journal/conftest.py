@@ -1,0 +1,10 @@
+import pytest_asyncio
+
+from itop_bridge.journal.store import Store
+
+
+@pytest_asyncio.fixture
+async def store(tmp_path):
+    store = await Store.open(tmp_path / "journal.db")
+    yield store
+    await store.close()

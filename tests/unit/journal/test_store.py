@@ -1,0 +1,140 @@
+import asyncio
+import sqlite3
+
+import pytest
+
+from itop_bridge.errors import (
+    JournalError,
+    JournalFormatError,
+    JournalFullError,
+    JournalLockedError,
+    JournalUncertainError,
+)
+from itop_bridge.journal import store as store_module
+from itop_bridge.journal.store import Store
+
+
+def put(name, value):
+    return lambda sql: sql.execute("INSERT INTO meta (name, value) VALUES (?, ?)", (name, value)).rowcount
+
+
+def get(name):
+    return lambda sql: sql.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+
+
+async def test_a_write_is_readable_when_it_returns(store):
+    await store.write(put("a", 1))
+    assert await store.read(get("a")) == (1,)
+
+
+async def test_what_was_written_is_there_after_reopening(tmp_path):
+    store = await Store.open(tmp_path / "j.db")
+    await store.write(put("a", 1))
+    await store.close()
+    store = await Store.open(tmp_path / "j.db")
+    assert await store.read(get("a")) == (1,)
+    await store.close()
+
+
+async def test_a_write_that_fails_does_not_take_its_neighbours_with_it(store):
+    def broken(sql):
+        sql.execute("INSERT INTO meta (name, value) VALUES ('half', 1)")
+        raise KeyError("bug")
+
+    results = await asyncio.gather(
+        store.write(put("before", 1)), store.write(broken), store.write(put("after", 1)), return_exceptions=True
+    )
+    assert isinstance(results[1], KeyError)
+    assert await store.read(get("before")) == (1,)
+    assert await store.read(get("after")) == (1,)
+    assert await store.read(get("half")) is None
+
+
+async def test_writes_that_wait_share_a_commit(store, monkeypatch):
+    commits = []
+    commit = Store._commit
+    monkeypatch.setattr(Store, "_commit", lambda self, batch: (commits.append(len(batch)), commit(self, batch))[1])
+    await asyncio.gather(*[store.write(put(f"n{n}", n)) for n in range(50)])
+    assert sum(commits) == 50
+    assert len(commits) < 50
+
+
+async def test_a_write_goes_on_when_its_waiter_is_cancelled(store):
+    task = asyncio.create_task(store.write(put("kept", 1)))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await store.write(put("next", 1))
+    assert await store.read(get("kept")) == (1,)
+
+
+async def test_a_second_daemon_is_refused(store):
+    with pytest.raises(JournalLockedError, match="in use by another"):
+        await Store.open(store.path)
+
+
+async def test_a_foreign_database_is_refused_and_left_as_it_is(tmp_path):
+    path = tmp_path / "foreign.db"
+    with sqlite3.connect(path) as sql:
+        sql.execute("CREATE TABLE theirs (a)")
+    sql.close()
+    with pytest.raises(JournalFormatError, match="another program"):
+        await Store.open(path)
+    with sqlite3.connect(path) as sql:
+        assert sql.execute("SELECT name FROM sqlite_master").fetchall() == [("theirs",)]
+    sql.close()
+
+
+async def test_a_file_that_is_no_database_is_refused_with_the_way_out(tmp_path):
+    path = tmp_path / "junk.db"
+    path.write_bytes(b"not a database at all" * 100)
+    with pytest.raises(JournalFormatError, match=r"mv .*junk\.db"):
+        await Store.open(path)
+    assert path.read_bytes().startswith(b"not a database")
+
+
+async def test_a_newer_journal_is_refused(tmp_path):
+    store = await Store.open(tmp_path / "j.db")
+    await store.close()
+    with sqlite3.connect(tmp_path / "j.db") as sql:
+        sql.execute("PRAGMA user_version = 99")
+    sql.close()
+    with pytest.raises(JournalFormatError, match="newer itop-bridge"):
+        await Store.open(tmp_path / "j.db")
+
+
+async def test_a_folder_that_is_not_there_is_a_clear_error(tmp_path):
+    with pytest.raises(JournalError, match="cannot be opened"):
+        await Store.open(tmp_path / "missing" / "j.db")
+
+
+async def test_a_full_disk_stores_nothing_and_heals(store):
+    pages = await store.read(lambda sql: sql.execute("PRAGMA page_count").fetchone()[0])
+    await store.write(lambda sql: sql.execute(f"PRAGMA max_page_count = {pages + 1}").fetchone())
+    with pytest.raises(JournalFullError):
+        await store.write(put("big", "x" * 100_000))
+    assert await store.read(get("big")) is None
+    await store.write(lambda sql: sql.execute("PRAGMA max_page_count = 100000").fetchone())
+    await store.write(put("big", "x" * 100_000))
+    assert await store.read(get("big"))
+
+
+@pytest.mark.parametrize("code", [sqlite3.SQLITE_IOERR, sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_WRITE])
+def test_a_disk_that_fails_leaves_the_outcome_unknown(code):
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorcode = code
+    assert isinstance(store_module._translate(error), JournalUncertainError)
+
+
+async def test_a_closed_journal_refuses_writes(tmp_path):
+    store = await Store.open(tmp_path / "j.db")
+    await store.close()
+    await store.close()
+    with pytest.raises(JournalError, match="closed"):
+        await store.write(put("a", 1))
+
+
+async def test_the_journal_is_durable_at_each_commit(store):
+    assert await store.write(lambda sql: sql.execute("PRAGMA synchronous").fetchone()) == (2,)
+    assert await store.write(lambda sql: sql.execute("PRAGMA journal_mode").fetchone()) == ("wal",)
