@@ -212,9 +212,13 @@ class DeliveryJournal:
         """
         return await self._store.write(lambda sql: _mark_handled(sql, case_id))
 
-    async def expire_firing(self, before: float) -> list[int]:
-        """End the episodes that were last heard of before `before`. Returns their cases."""
-        return await self._store.write(lambda sql: _expire_firing(sql, before))
+    async def expire_firing(self) -> int:
+        """End the episodes that nothing was heard of for `firing_expires`. Returns how many.
+
+        Where the route says `expired: resolve`, they are resolved in iTop as if the SIEM had said so.
+        """
+        now = self._clock()
+        return await self._store.write(lambda sql: _expire_firing(sql, now))
 
     async def recover(self, look: float, latest_due: float) -> int:
         """On start: what is in flight is unknown, to be looked for from `look` on; times far ahead are clamped."""
@@ -268,7 +272,8 @@ def _open_attempts(sql: sqlite3.Connection, case_id: int) -> tuple[Attempt, ...]
 
 
 def _attempt(row: tuple[Any, ...]) -> Attempt:
-    return Attempt(*row[:-1], effect=json.loads(row[-1]))
+    values = (*row[:-1], json.loads(row[-1]))
+    return Attempt(*values)
 
 
 def _fetch_looks(sql: sqlite3.Connection, now: float, limit: int) -> list[Attempt]:
@@ -384,29 +389,48 @@ def _park(sql: sqlite3.Connection, case_id: int, letter: tuple[object, ...]) -> 
     )
 
 
+_HANDLE = """
+    UPDATE alerts SET handled = 1 WHERE case_id = ?1 AND state = 'firing' AND one_shot = 0 AND handled = 0
+    AND first_seq <= (SELECT told_seq FROM cases WHERE id = ?1)
+"""
+_DROP_HANDLED = """
+    UPDATE intents SET state = 'dropped', reason = 'handled_by_person'
+    WHERE case_id = ?1 AND state = 'pending' AND kind <> 'resolve' AND EXISTS (
+        SELECT 1 FROM alerts WHERE alerts.case_id = ?1 AND alerts.id = intents.alert_id AND alerts.handled = 1
+        AND alerts.first_seq < intents.seq
+    )
+"""
+
+
 def _mark_handled(sql: sqlite3.Connection, case_id: int) -> int:
-    handled = sql.execute(
-        "UPDATE alerts SET handled = 1 WHERE case_id = ?1 AND state = 'firing' AND one_shot = 0 AND handled = 0"
-        " AND first_seq <= (SELECT told_seq FROM cases WHERE id = ?1)",
-        (case_id,),
-    ).rowcount
+    handled = sql.execute(_HANDLE, (case_id,)).rowcount
     if handled:
-        sql.execute(
-            "UPDATE intents SET state = 'dropped', reason = 'handled_by_person'"
-            " WHERE case_id = ?1 AND state = 'pending' AND kind <> 'resolve' AND EXISTS (SELECT 1 FROM alerts WHERE alerts.case_id = ?1"
-            " AND alerts.id = intents.alert_id AND alerts.handled = 1 AND alerts.first_seq < intents.seq)",
-            (case_id,),
-        )
+        sql.execute(_DROP_HANDLED, (case_id,))
     return handled
 
 
-def _expire_firing(sql: sqlite3.Connection, before: float) -> list[int]:
-    rows = sql.execute(
-        "UPDATE alerts SET state = 'resolved' WHERE state = 'firing' AND one_shot = 0 AND received < ?"
-        " RETURNING case_id",
-        (before,),
-    )
-    return sorted({row[0] for row in rows})
+_EXPIRED = """
+    SELECT alerts.scope, alerts.id, alerts.case_id, alerts.first_seq, json_extract(body, '$.policy.expired')
+    FROM alerts JOIN cases ON cases.id = alerts.case_id JOIN profiles ON profiles.hash = cases.profile
+    WHERE alerts.state = 'firing' AND alerts.one_shot = 0
+    AND alerts.received < ? - json_extract(body, '$.policy.firing_expires')
+"""
+_RESOLVE_EXPIRED = """
+    INSERT OR IGNORE INTO intents
+        (event_id, idx, n, case_id, kind, state, reason, received, urgency, impact, alert_id, facts)
+    SELECT event_id, idx, n + 1000, case_id, 'resolve', 'pending', 'expired', ?, 4, 3, alert_id, facts
+    FROM intents WHERE seq = ?
+"""
+
+
+def _expire_firing(sql: sqlite3.Connection, now: float) -> int:
+    expired = list(sql.execute(_EXPIRED, (now,)))
+    for scope, alert_id, case_id, first_seq, manner in expired:
+        sql.execute("UPDATE alerts SET state = 'resolved' WHERE scope = ? AND id = ?", (scope, alert_id))
+        if manner == "resolve":
+            sql.execute(_RESOLVE_EXPIRED, (now, first_seq))
+            _requeue(sql, case_id)
+    return len(expired)
 
 
 def _recover(sql: sqlite3.Connection, look: float, latest_due: float) -> int:

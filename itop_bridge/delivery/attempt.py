@@ -1,0 +1,195 @@
+"""One write to iTop: journaled with its token, sent, and settled by what came back."""
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+
+from itop_bridge.delivery.failure import Action, Consequence, decide_consequence
+from itop_bridge.delivery.look import LOOK_AGAIN_S
+from itop_bridge.delivery.zone import ServerClock
+from itop_bridge.errors import JournalFullError
+from itop_bridge.itop.answer import Answer
+from itop_bridge.itop.breaker import backoff_s
+from itop_bridge.itop.error import ITopError, ServerError
+from itop_bridge.itop.gate import Gate
+from itop_bridge.journal.delivery import Attempt, CaseState, DeliveryJournal, Draft, Settlement
+from itop_bridge.log import Alarms
+
+log = structlog.get_logger(__name__)
+
+_FULL_S = 5.0
+
+_EVENTS = {
+    "create": "incident.created",
+    "append": "incident.appended",
+    "resolve": "incident.resolved",
+    "reopen": "incident.reopened",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How delivery is paced, and by which clocks and dice: tests bring their own."""
+
+    rate: float
+    """Calls per second."""
+    server_time_limit_s: float
+    """After this a call that was not answered is looked for: iTop's own limit has ended it."""
+    clock: Callable[[], float] = time.time
+    monotonic: Callable[[], float] = time.monotonic
+    random: Callable[[], float] = random.random
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A write to be sent for a case."""
+
+    case: CaseState
+    kind: str
+    token: str
+    operation: Mapping[str, Any]
+    through: int
+    message: str
+    effect: dict[str, Any]
+    facts: dict[str, Any] = field(default_factory=dict)
+    """For the log: route, alerts, reason."""
+    optional: frozenset[str] = frozenset()
+    """Attributes that the call may do without."""
+
+
+class Sender:
+    """Sends orders. A crash at any point leaves an attempt that is verified by its token, never blindly repeated."""
+
+    def __init__(
+        self,
+        journal: DeliveryJournal,
+        gate: Gate,
+        server_clock: ServerClock,
+        alarms: Alarms,
+        pace: Pace,
+        refuse: Callable[[str, str], None],
+    ) -> None:
+        self._journal = journal
+        self._gate = gate
+        self._server_clock = server_clock
+        self._alarms = alarms
+        self._pace = pace
+        self._clock = pace.clock
+        self._refuse = refuse
+
+    async def send(self, order: Order) -> None:
+        """Mark, send, settle."""
+        case = order.case
+        attempt = await self._journal.record_attempt(
+            Draft(case.id, order.kind, order.token, case.incident, order.through, order.message, order.effect)
+        )
+        try:
+            answer = await self._gate.call(order.operation)
+            if not answer.objects:
+                raise ServerError("iTop answered yes, and named no object")
+        except ITopError as error:
+            failed = error
+            await _shielded(self._insist(lambda: self._settle_failure(order, attempt, failed)))
+        else:
+            await _shielded(self._insist(lambda: self._settle_success(order, attempt, answer)))
+
+    async def _insist(self, settle: Callable[[], Awaitable[None]]) -> None:
+        """Store an outcome, however long the disk is full: iTop has it already."""
+        while True:
+            try:
+                return await settle()
+            except JournalFullError as error:
+                self._alarms.raise_("journal_full", detail=str(error))
+                await self._pace.sleep(_FULL_S)
+
+    async def rewrite(self, attempt: Attempt, operation: Mapping[str, Any]) -> None:
+        """Write a log entry again that another save overwrote; the key finds nothing if it is there after all."""
+        try:
+            await self._gate.call(operation)
+        except ITopError as error:
+            log.info("attempt.rewrite_failed", attempt=attempt.id, incident=attempt.incident, reason=str(error))
+        # whatever came of it, the next look tells
+        await self._journal.settle_attempt(attempt.id, "applied", look=self._clock() + LOOK_AGAIN_S)
+
+    async def _settle_success(self, order: Order, attempt: Attempt, answer: Answer) -> None:
+        now = self._clock()
+        shown = answer.objects[0]
+        self._server_clock.learn(str(shown.fields.get("last_update", "")), now)
+        changes = dict(order.effect)
+        if order.kind == "create":
+            changes |= {
+                "incident": shown.key,
+                "ref": str(shown.fields.get("ref", "")),
+                "agent": int(shown.fields.get("agent_id") or 0),
+            }
+        look = now + LOOK_AGAIN_S if order.message else None
+        state = "applied" if order.message else "confirmed"
+        await self._journal.settle(
+            Settlement(order.case.id, order.through, "delivered", order.kind, attempt.id, state, look, changes)
+        )
+        log.info(
+            _EVENTS[order.kind],
+            case=order.case.digest,
+            incident=changes.get("ref", order.case.ref),
+            attempt=attempt.id,
+            duration_ms=round((now - attempt.sent) * 1000),
+            **order.facts,
+        )
+
+    async def _settle_failure(self, order: Order, attempt: Attempt, error: ITopError) -> None:
+        case = order.case
+        consequence = decide_consequence(
+            error, optional=order.optional, failures=case.failures, healthy=self._gate.is_healthy
+        )
+        log.warning(
+            "attempt.failed" if consequence.action is not Action.LOOK else "attempt.unknown",
+            case=case.digest,
+            incident=case.ref,
+            attempt=attempt.id,
+            reason=consequence.reason,
+            detail=str(error)[:500],
+            **{name: value for name, value in order.facts.items() if name != "reason"},
+        )
+        if consequence.action is Action.LOOK:
+            look = self._clock() + self._pace.server_time_limit_s
+            await self._journal.settle_attempt(attempt.id, "unknown", look=look, detail=str(error))
+            await self._journal.defer(case.id, look + 1.0, order.through, failures=case.failures + consequence.counts)
+            return
+        await self._journal.settle_attempt(attempt.id, "failed", look=None, detail=str(error))
+        await self._follow(order, consequence, error)
+
+    async def _follow(self, order: Order, consequence: Consequence, error: ITopError) -> None:
+        case = order.case
+        failures = case.failures + consequence.counts
+        if consequence.action is Action.PARK:
+            await self._journal.park(case.id, consequence.reason, str(error), consequence.field)
+            log.error("case.parked", case=case.digest, incident=case.ref, reason=consequence.reason)
+            self._alarms.raise_("case_parked", case=case.digest, reason=consequence.reason)
+        elif consequence.action is Action.WITHOUT_TEXT:
+            self._alarms.raise_("log_full", incident=case.ref)
+            await self._journal.change(case.id, log_full=1, due=0)
+        elif consequence.action is Action.WITHOUT_REFERENCE and consequence.field:
+            self._alarms.raise_("reference_refused", attribute=consequence.field, detail=str(error)[:200])
+            self._refuse(case.profile, consequence.field)
+            await self._journal.change(case.id, due=0)
+        elif consequence.action is Action.READ_AGAIN:
+            await self._journal.change(case.id, due=0, failures=failures)
+        else:
+            due = self._clock() + backoff_s(max(failures, 1), self._pace.random)
+            await self._journal.change(case.id, due=due, failures=failures)
+
+
+async def _shielded(settling: Awaitable[None]) -> None:
+    """The outcome is written even if the task is cancelled meanwhile."""
+    task = asyncio.ensure_future(settling)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await task
+        raise

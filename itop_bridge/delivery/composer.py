@@ -1,0 +1,176 @@
+"""From a step to the order that carries it out: texts rendered, key, fields, and what holds afterwards."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from itop_bridge.delivery.attempt import Order
+from itop_bridge.delivery.fold import fold_told
+from itop_bridge.delivery.incident import Incident
+from itop_bridge.delivery.operation import (
+    Script,
+    conditional_key,
+    describe_append,
+    describe_create,
+    describe_stimulus,
+    name_references,
+)
+from itop_bridge.delivery.plan import Append, Create, Reopen, Resolve, Situation, next_interval_s
+from itop_bridge.delivery.text import Pen, Render, describe_scene
+from itop_bridge.journal.profile import Profile
+
+Write = Create | Append | Resolve | Reopen
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """A profile with its texts compiled."""
+
+    profile: Profile
+    pen: Pen
+
+
+@dataclass(frozen=True, slots=True)
+class Composer:
+    """Composes the orders of one situation."""
+
+    situation: Situation
+    style: Style
+    token: str
+    refused: Callable[[str, str], bool]
+    """Tells the optional references that iTop refused of a profile."""
+
+    def compose(self, step: Write, incident: Incident | None, org: int | None) -> Order:
+        """The order of `step`. A create needs `org`, everything else the `incident` as it was read."""
+        if isinstance(step, Create):
+            return self._create(step, org or 0)
+        if incident is None:
+            raise AssertionError("only a create has no incident")
+        if isinstance(step, Append):
+            return self._append(step, incident)
+        if isinstance(step, Resolve):
+            return self._resolve(step, incident)
+        return self._reopen(step, incident)
+
+    def _create(self, step: Create, org: int) -> Order:
+        case, backlog = self.situation.case, self.situation.backlog
+        writing, pen = self.style.profile.writing, self.style.pen
+        left_out = self._left_out()
+        note = f"Left out, since iTop refused it: {', '.join(sorted(left_out))}." if left_out else ""
+        scene = self._scene(step.previous, note)
+        script = Script(
+            pen.title(scene, case.digest), pen.description(scene), pen.log(pen.create_template, scene, self.token)
+        )
+        operation = describe_create(
+            writing,
+            script,
+            org=org,
+            impact=backlog.impact,
+            urgency=backlog.urgency,
+            references=name_references(writing, leave_out=left_out),
+        )
+        now = self.situation.now
+        effect: dict[str, Any] = {
+            "urgency": backlog.urgency,
+            "resolved": 0,
+            "reopened": 0,
+            "entries": 1,
+            "log_full": 0,
+            "told": fold_told({}, backlog),
+            "told_at": now,
+            "interval_s": self.situation.policy.group_interval,
+            "changed_at": now,
+            "previous": step.previous,
+        }
+        if step.reason == "incident_gone":
+            effect["replaced_at"] = now
+        optional = frozenset(attribute for attribute, _, _ in writing.references) - left_out
+        return self._order("create", step, operation, script, effect, optional)
+
+    def _append(self, step: Append, incident: Incident) -> Order:
+        script = Script(entry=self._entry(self.style.pen.append_template))
+        operation = describe_append(self.style.profile.writing, self._key(incident), script, step.urgency)
+        effect = self._told(script)
+        if step.urgency is not None:
+            effect |= {"urgency": step.urgency, "changed_at": self.situation.now}
+        return self._order("append", step, operation, script, effect)
+
+    def _resolve(self, step: Resolve, incident: Incident) -> Order:
+        pen, writing = self.style.pen, self.style.profile.writing
+        script = Script(entry=self._entry(pen.resolve_template), solution=pen.solution(self._scene(), self.token))
+        left_out = self._left_out() | _set_by_now(incident) | {"caller_id"}
+        references = name_references(writing, leave_out=frozenset(left_out))
+        operation = describe_stimulus(writing, self._key(incident), step.stimulus, script, references)
+        effect = {**self._told(script), "resolved": 1, "changed_at": self.situation.now}
+        return self._order("resolve", step, operation, script, effect, frozenset(references))
+
+    def _reopen(self, step: Reopen, incident: Incident) -> Order:
+        script = Script(entry=self._entry(self.style.pen.append_template))
+        operation = describe_stimulus(self.style.profile.writing, self._key(incident), step.stimulus, script, {})
+        effect = {
+            **self._told(script),
+            "resolved": 0,
+            "reopened": self.situation.case.reopened + 1,
+            "changed_at": self.situation.now,
+        }
+        return self._order("reopen", step, operation, script, effect)
+
+    def _order(
+        self,
+        kind: str,
+        step: Write,
+        operation: dict[str, Any],
+        script: Script,
+        effect: dict[str, Any],
+        optional: frozenset[str] = frozenset(),
+    ) -> Order:
+        backlog = self.situation.backlog
+        facts = {"route": self.style.profile.route, "alerts": backlog.count, "reason": step.reason}
+        return Order(
+            self.situation.case, kind, self.token, operation, step.through, script.entry, effect, facts, optional
+        )
+
+    def _scene(self, previous: str | None = None, note: str = "") -> dict[str, Any]:
+        situation = self.situation
+        return describe_scene(
+            situation.case,
+            situation.backlog,
+            dict(self.style.profile.settings),
+            now=situation.now,
+            previous=previous,
+            note=note,
+        )
+
+    def _entry(self, template: Render) -> str:
+        """The log entry, or none where the log is full or the budget used up: the change goes without text."""
+        case = self.situation.case
+        if case.log_full or case.entries >= self.situation.policy.log_budget:
+            return ""
+        return self.style.pen.log(template, self._scene(), self.token)
+
+    def _told(self, script: Script) -> dict[str, Any]:
+        case = self.situation.case
+        return {
+            "told": fold_told(case.told, self.situation.backlog),
+            "told_at": self.situation.now,
+            "interval_s": next_interval_s(self.situation),
+            "entries": case.entries + bool(script.entry),
+        }
+
+    def _key(self, incident: Incident) -> str:
+        writing = self.style.profile.writing
+        tokens = [attempt.token for attempt in self.situation.case.attempts if attempt.state == "absent"]
+        return conditional_key(writing.iclass, incident, writing.log, tokens)
+
+    def _left_out(self) -> frozenset[str]:
+        profile = self.situation.case.profile
+        references = self.style.profile.writing.references
+        return frozenset(attribute for attribute, _, _ in references if self.refused(profile, attribute))
+
+
+def _set_by_now(incident: Incident) -> set[str]:
+    """References that the incident has: whoever set them, they stay."""
+    values = {"agent_id": incident.agent, "team_id": incident.team, "service_id": incident.service}
+    return {attribute for attribute, value in values.items() if value} | (
+        {"servicesubcategory_id"} if incident.service else set()
+    )

@@ -1,0 +1,27 @@
+"""A case's incident, as iTop showed it."""
+
+from dataclasses import dataclass
+
+from itop_bridge.itop.lifecycle import Phase
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """What one read told."""
+
+    id: int
+    ref: str
+    title: str
+    status: str
+    phase: Phase
+    org: int
+    agent: int
+    team: int
+    service: int
+    urgency: int
+    last_update: str
+    """As iTop wrote it: only ever compared with what it wrote."""
+    resolved_at: float | None
+    """Seconds since the epoch, of this machine's clock; None if not resolved, or if iTop's clock is not known yet."""
+    read_at: float
+    """Monotonic seconds."""

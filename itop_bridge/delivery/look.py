@@ -1,0 +1,58 @@
+"""What a look for a token tells. Only the token proves a write: never a status, an urgency or a title. Pure."""
+
+from dataclasses import dataclass
+
+from itop_bridge.delivery.incident import Incident
+from itop_bridge.journal.delivery import Attempt
+
+LOOK_AGAIN_S = 0.4
+"""An entry that is still there after this stays (transcripts 633, 897: read-modify-write of the whole log)."""
+TWIN_LOOKS_S = (600.0, 3_600.0)
+"""A create that was not found is looked for again so long after it was sent."""
+_MOST_REWRITES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Proved:
+    """The write is there: its intents are delivered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """The write is not there: plan anew. A create is looked for again at `look` (seconds since the epoch)."""
+
+    look: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The entry stayed, or the incident is out of sight: nothing more to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """iTop answered yes, and the entry is gone: another save overwrote the log. It is written again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Twin:
+    """A create that was given up landed late, beside the case's own incident."""
+
+
+Finding = Proved | Absent | Kept | Lost | Twin
+
+
+def decide_finding(attempt: Attempt, found: Incident | None, *, case_incident: int | None, visible: bool) -> Finding:
+    """What it means that the token was `found` or not; `visible` tells whether iTop shows the attempt's incident."""
+    if attempt.state == "applied":
+        lost = found is None and visible and attempt.message and attempt.looks <= _MOST_REWRITES
+        return Lost() if lost else Kept()
+    if found is not None:
+        late = attempt.state == "absent" and case_incident is not None and found.id != case_incident
+        return Twin() if late else Proved()
+    return Absent(_next_look(attempt) if attempt.kind == "create" else None)
+
+
+def _next_look(attempt: Attempt) -> float | None:
+    later = [attempt.sent + wait_s for wait_s in TWIN_LOOKS_S if attempt.sent + wait_s > (attempt.look or attempt.sent)]
+    return min(later) if later else None
