@@ -1,0 +1,72 @@
+"""`itop-bridge check`: everything that is wrong with a configuration, before it is used."""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from itop_bridge.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from itop_bridge.settings.load import Loaded
+
+Checker = Callable[["Loaded"], Sequence[str]]
+"""A further check of settings that are valid in themselves: one line per problem, as `Loaded.locate` begins them."""
+
+
+def load_checkers() -> Sequence[Checker]:
+    """The further checks. Imported here, since they are heavy."""
+    from itop_bridge.triage.load import find_problems  # noqa: PLC0415 - heavy
+
+    return (find_problems,)
+
+
+def add_parser(subparsers: Any) -> None:
+    parser = subparsers.add_parser(
+        "check",
+        help="tell all that is wrong with a configuration",
+        description="Load a configuration as the daemon would and tell every problem and doubt (exit code 78).",
+    )
+    parser.add_argument("--config", required=True, type=Path, metavar="FILE", help="the configuration (YAML)")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the warnings and a summary. Raises ConfigurationError with all problems."""
+    loaded = check_settings(args.config, load_checkers())
+    print("\n".join(summarise(loaded)))  # noqa: T201 - what the command is for
+    return 0
+
+
+def check_settings(path: Path, checkers: Sequence[Checker]) -> "Loaded":
+    """Load and check; warnings go to stderr. Raises ConfigurationError with the problems of all checkers."""
+    from itop_bridge.settings.load import load_settings  # noqa: PLC0415 - heavy
+
+    loaded = load_settings(path)
+    for warning in loaded.warnings:
+        print(f"warning: {warning}", file=sys.stderr)  # noqa: T201 - what the command is for
+    problems = [problem for checker in checkers for problem in _problems_of(checker, loaded)]
+    if problems:
+        raise ConfigurationError(problems)
+    return loaded
+
+
+def _problems_of(checker: Checker, loaded: "Loaded") -> Sequence[str]:
+    try:
+        return checker(loaded)
+    except ConfigurationError as error:
+        return error.problems
+
+
+def summarise(loaded: "Loaded") -> list[str]:
+    """What was understood: a line per route."""
+    routes = loaded.settings.routes
+    name_width = max(len(route.name) for route in routes)
+    topic_width = max(len(route.topic) for route in routes)
+    lines = [
+        f"  {route.name:<{name_width}}  {route.topic:<{topic_width}}  "
+        f"{route.format} -> {route.factory}, {route.organization}"
+        for route in routes
+    ]
+    return [f"ok: {len(routes)} route{'' if len(routes) == 1 else 's'}", *lines]

@@ -1,0 +1,45 @@
+"""`itop-bridge run`: the daemon."""
+
+import argparse
+import asyncio
+
+from itop_bridge.cli.check import check_settings
+from itop_bridge.daemon import run_daemon, stop_on_signals
+from itop_bridge.errors import ConfigurationError, JournalFormatError
+from itop_bridge.log import configure_log, get_logger, hide_secret
+from itop_bridge.settings.load import Loaded
+from itop_bridge.settings.secret import find_secrets
+from itop_bridge.triage.load import Routing, load_routing
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run until SIGTERM or SIGINT. Raises ConfigurationError with every problem of the configuration."""
+    loaded = check_settings(args.config, ())
+    routing = load_routing(loaded)
+    settings = loaded.settings
+    configure_log(settings.log.level, json=settings.log.json_lines, file=args.logfile or settings.log.file)
+    for _, secret in find_secrets(settings):
+        hide_secret(secret.reveal())
+    _tell(loaded, routing)
+    try:
+        asyncio.run(_run(loaded, routing))
+    except JournalFormatError as error:
+        raise ConfigurationError([str(error)]) from error  # a restart would not help
+    return 0
+
+
+async def _run(loaded: Loaded, routing: Routing) -> None:
+    stop = asyncio.Event()
+    stop_on_signals(stop)
+    await run_daemon(loaded.settings, routing, stop)
+
+
+def _tell(loaded: Loaded, routing: Routing) -> None:
+    log = get_logger()
+    for warning in loaded.warnings:
+        log.warning("configuration.warned", warning=warning)
+    for record in routing.registry.records:
+        if record.status == "failed":
+            log.error("factory.rejected", factory=record.name, origin=record.origin, reason=record.detail)
+        else:
+            log.info("factory.loaded", factory=record.name, origin=record.origin, status=record.status)

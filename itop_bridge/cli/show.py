@@ -1,0 +1,51 @@
+"""`itop-bridge show`: what is in use and what can be relied on: settings, their JSON Schema, the log's events."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+
+def add_parser(subparsers: Any) -> None:
+    parser = subparsers.add_parser("show", help="show settings, their JSON Schema, or the log's events")
+    subjects = parser.add_subparsers(title="subjects", metavar="SUBJECT", required=True)
+    settings = subjects.add_parser("settings", help="the settings in effect, defaults filled in, secrets masked")
+    settings.add_argument("--config", required=True, type=Path, metavar="FILE", help="the configuration (YAML)")
+    settings.set_defaults(run=show_settings)
+    subjects.add_parser("schema", help="the JSON Schema of the configuration, for editors").set_defaults(
+        run=show_schema
+    )
+    subjects.add_parser("events", help="the log's events and what they tell").set_defaults(run=show_events)
+
+
+def show_settings(args: argparse.Namespace) -> int:
+    """Print the settings in effect. Raises ConfigurationError."""
+    import yaml  # noqa: PLC0415 - heavy
+
+    from itop_bridge.settings.load import load_settings  # noqa: PLC0415 - heavy
+
+    settings = load_settings(args.config).settings.model_dump(mode="json", by_alias=True)
+    _print(yaml.safe_dump(settings, sort_keys=False, allow_unicode=True).rstrip())
+    return 0
+
+
+def show_schema(_args: argparse.Namespace) -> int:
+    """Print the JSON Schema."""
+    import json  # noqa: PLC0415 - not needed by other commands
+
+    from itop_bridge.settings.load import settings_schema  # noqa: PLC0415 - heavy
+
+    _print(json.dumps(settings_schema(), indent=2))
+    return 0
+
+
+def show_events(_args: argparse.Namespace) -> int:
+    """Print the catalogue of log events."""
+    from itop_bridge.log import EVENTS  # noqa: PLC0415 - heavy
+
+    width = max(map(len, EVENTS))
+    _print("\n".join(f"{name:<{width}}  {meaning}" for name, meaning in EVENTS.items()))
+    return 0
+
+
+def _print(text: str) -> None:
+    print(text)  # noqa: T201 - what the command is for

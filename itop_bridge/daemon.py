@@ -1,0 +1,174 @@
+"""The daemon: three stages over one journal, composed; signals, systemd, and the ordered stop."""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator, Awaitable
+from dataclasses import dataclass, field
+
+import structlog
+
+from itop_bridge import __version__, systemd
+from itop_bridge.delivery.attempt import Pace
+from itop_bridge.delivery.delivery import Delivery
+from itop_bridge.intake.broker import Broker
+from itop_bridge.intake.intake import Intake
+from itop_bridge.itop.breaker import Breaker
+from itop_bridge.itop.client import Client, Connection
+from itop_bridge.itop.gate import Gate, State
+from itop_bridge.itop.pace import Concurrency, Pacer
+from itop_bridge.journal.delivery import DeliveryJournal
+from itop_bridge.journal.intake import IntakeJournal
+from itop_bridge.journal.store import Store
+from itop_bridge.journal.triage import TriageJournal
+from itop_bridge.log import Alarms
+from itop_bridge.settings.model import Itop, Settings
+from itop_bridge.triage.load import Routing
+from itop_bridge.triage.triage import Triage
+
+log = structlog.get_logger(__name__)
+
+STOP_TIMEOUT_S = 30.0
+"""What is given to calls in flight; below the unit's TimeoutStopSec. What is not done then is verified next time."""
+
+
+@dataclass(slots=True)
+class Daemon:
+    """The stages, and what stops them: intake first, so that the others work off what it took."""
+
+    store: Store
+    alarms: Alarms
+    intake: Intake
+    triage: Triage
+    delivery: Delivery
+    gate: Gate
+    stop_intake: asyncio.Event = field(default_factory=asyncio.Event)
+    stop_work: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Run until `stop`, then stop in order. A stage that fails ends the daemon with its error."""
+        intake = asyncio.create_task(self.intake.run(self.stop_intake), name="intake")
+        workers = [
+            asyncio.create_task(self.triage.run(self.stop_work), name="triage"),
+            asyncio.create_task(self.delivery.run(self.stop_work), name="delivery"),
+        ]
+        watchdog = asyncio.create_task(_keep_alive(), name="watchdog")
+        try:
+            await _until_stopped(stop, [intake, *workers, watchdog])
+        finally:
+            systemd.notify("STOPPING=1")
+            self.stop_intake.set()
+            await _finish([intake], STOP_TIMEOUT_S / 3)
+            self.stop_work.set()
+            await _finish(workers, STOP_TIMEOUT_S * 2 / 3)
+            watchdog.cancel()
+            await _finish([watchdog], 1.0)
+
+
+async def run_daemon(settings: Settings, routing: Routing, stop: asyncio.Event) -> None:
+    """Compose the daemon and run it until `stop`. Raises what ended it otherwise."""
+    async with compose(settings, routing) as daemon:
+        systemd.notify("READY=1")
+        log.info("daemon.started", version=__version__, routes=len(routing.routes))
+        await daemon.run(stop)
+    log.info("daemon.stopped")
+
+
+@contextlib.asynccontextmanager
+async def compose(settings: Settings, routing: Routing) -> AsyncIterator[Daemon]:
+    """The stages around an open journal. Each wakes the next one through the journal."""
+    async with contextlib.AsyncExitStack() as stack:
+        store = await Store.open(settings.journal.path)
+        stack.push_async_callback(store.close)
+        alarms = Alarms()
+        clock = Pace(settings.itop.rate, settings.itop.server_time_limit)
+        client = await stack.enter_async_context(Client(describe_connection(settings.itop)))
+        gate = await stack.enter_async_context(
+            Gate(client, Pacer(settings.itop.rate), Concurrency(settings.itop.concurrency), Breaker())
+        )
+        gate.on_change = lambda state: _tell_state(alarms, state)
+        delivery = Delivery(DeliveryJournal(store, clock.clock), gate, alarms, clock)
+        triage = Triage(TriageJournal(store, clock.clock, delivery.wake), routing.routes, alarms)
+        intake = Intake(
+            Broker(settings.mqtt),
+            IntakeJournal(store, triage.wake),
+            alarms,
+            [route.pattern.filter for route in routing.routes],
+        )
+        await delivery.recover()
+        yield Daemon(store, alarms, intake, triage, delivery, gate)
+
+
+def describe_connection(itop: Itop) -> Connection:
+    """The client's connection, from the configuration's section `itop`."""
+    return Connection(
+        itop.address,
+        user=itop.user or "",
+        password=itop.password.reveal() if itop.password else "",
+        version=itop.version,
+        auth=itop.auth,
+        token=itop.token.reveal() if itop.token else "",
+        timeout_s=itop.timeout,
+        ca_file=itop.ca_file,
+        client_cert_file=itop.cert_file,
+        client_key_file=itop.key_file,
+    )
+
+
+def stop_on_signals(stop: asyncio.Event) -> None:
+    """SIGTERM and SIGINT ask for the ordered stop; a second one ends the process at once, which is safe too."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, _request_stop, loop, stop, number)
+
+
+def _request_stop(loop: asyncio.AbstractEventLoop, stop: asyncio.Event, number: signal.Signals) -> None:
+    log.info("daemon.stopping", signal=number.name)
+    stop.set()
+    loop.remove_signal_handler(number)
+
+
+def _tell_state(alarms: Alarms, state: State) -> None:
+    """One alarm for an iTop that cannot be reached, one for an iTop that answers and refuses to write."""
+    holds = {"itop_unreachable": not state.reachable, "itop_not_allowed": state.reachable and state.reason is not None}
+    for name, begins in holds.items():
+        if begins:
+            alarms.raise_(name, detail=state.detail[:300], reason=state.reason)
+        else:
+            alarms.clear(name)
+
+
+async def _keep_alive() -> None:
+    """Tell systemd that the loop turns, as often as the unit wants it."""
+    period_s = systemd.watchdog_s()
+    while period_s:
+        systemd.notify("WATCHDOG=1")
+        await asyncio.sleep(period_s)
+    await asyncio.Event().wait()
+
+
+async def _until_stopped(stop: asyncio.Event, tasks: list[asyncio.Task[None]]) -> None:
+    stopping = asyncio.create_task(stop.wait(), name="stop")
+    try:
+        done, _ = await asyncio.wait({stopping, *tasks}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stopping.cancel()
+    for task in done - {stopping}:
+        await _raise_of(task)
+
+
+async def _raise_of(task: Awaitable[None]) -> None:
+    await task
+
+
+async def _finish(tasks: list[asyncio.Task[None]], timeout_s: float) -> None:
+    """Wait for tasks that were asked to end; one that does not is cancelled, and what it had in flight is verified on
+    the next start."""
+    _, late = await asyncio.wait(tasks, timeout=timeout_s)
+    for task in late:
+        log.warning("daemon.stop_forced", stage=task.get_name())
+        task.cancel()
+    await asyncio.wait(tasks)
+    for task in tasks:
+        if not task.cancelled() and (error := task.exception()):
+            log.error("daemon.stage_failed", stage=task.get_name(), failure=f"{type(error).__name__}: {error}")

@@ -1,0 +1,93 @@
+"""What no single key can tell: routes and sections that do not go together. Pure."""
+
+import itertools
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from itop_bridge.settings.model import Mqtt, Settings
+from itop_bridge.settings.problem import Problem
+from itop_bridge.settings.route import Route
+from itop_bridge.settings.topic import TopicPattern, overlap, parse_topic
+
+_TOPIC_NAME = re.compile(r"\btopic\.([A-Za-z_][A-Za-z0-9_]*)", re.ASCII)
+
+
+def find_conflicts(data: Any) -> Iterator[Problem]:
+    """Conflicts in the file as it was read: told also when other things are wrong with it."""
+    sections = data if isinstance(data, dict) else {}
+    listed = sections.get("routes")
+    numbered = enumerate(listed) if isinstance(listed, list) else []
+    routes = [(place, route) for place, route in numbered if isinstance(route, dict)]
+    yield from _repeated_names(routes)
+    base_topic = _get(sections, "mqtt", "base_topic") or Mqtt.model_fields["base_topic"].default
+    organization = _get(sections, "defaults", "organization")
+    for place, route in routes:
+        pattern = _pattern_of(route)
+        yield from _organization_of(place, route.get("organization", organization), pattern)
+        if pattern and isinstance(base_topic, str) and overlap(pattern.filter, f"{base_topic.strip('/')}/#"):
+            text = f"would read what the bridge itself publishes under {base_topic} (mqtt.base_topic)"
+            yield Problem(f"routes[{place}].topic", text)
+
+
+def _get(sections: dict[str, Any], name: str, key: str) -> Any:
+    section = sections.get(name)
+    return section.get(key) if isinstance(section, dict) else None
+
+
+def _repeated_names(routes: list[tuple[int, dict[str, Any]]]) -> Iterator[Problem]:
+    first: dict[str, int] = {}
+    for place, route in routes:
+        name = route.get("name")
+        if isinstance(name, str) and first.setdefault(name, place) != place:
+            yield Problem(f"routes[{place}].name", f"is the name of routes[{first[name]}] already")
+
+
+def _pattern_of(route: dict[str, Any]) -> TopicPattern | None:
+    topic = route.get("topic")
+    try:
+        return parse_topic(topic) if isinstance(topic, str) else None
+    except ValueError:
+        return None  # told where the key itself is checked
+
+
+def _organization_of(place: int, organization: Any, pattern: TopicPattern | None) -> Iterator[Problem]:
+    path = f"routes[{place}].organization"
+    if organization is None:
+        yield Problem(path, "missing: give it here or in defaults")
+    if isinstance(organization, dict):
+        organization = next(iter(organization.values()))
+    if not pattern or not isinstance(organization, str) or "{{" not in organization:
+        return
+    known = [name for name, _ in pattern.names]
+    for name in dict.fromkeys(_TOPIC_NAME.findall(organization)):
+        if name not in known:
+            level = "{" + name + "}"
+            yield Problem(path, f"topic.{name}: no level of the route's topic is named {level}")
+
+
+def find_doubts(settings: Settings) -> Iterator[Problem]:
+    """What is allowed and hardly meant."""
+    if settings.itop.address.startswith("http://"):
+        yield Problem("itop.address", "the password and all tickets travel in clear: use https")
+    if settings.mqtt.tls is None and settings.mqtt.password is not None and not _is_local(settings.mqtt.host):
+        yield Problem("mqtt.password", "the password and all alerts travel in clear: add a tls section")
+    if settings.console.listen and not settings.console.listen.is_loopback:
+        yield Problem("console.listen", "other machines can reach the console, which asks for no password")
+    for (earlier, one), (later, other) in itertools.combinations(enumerate(settings.routes), 2):
+        if overlap(one.pattern.filter, other.pattern.filter):
+            text = f"some topics are matched here and by routes[{earlier}] ({one.name}, {one.topic})"
+            yield Problem(f"routes[{later}].topic", text)
+    for place, route in enumerate(settings.routes):
+        yield from _interval_doubts(place, route)
+
+
+def _is_local(host: str) -> bool:
+    return host in ("localhost", "::1") or host.startswith("127.")
+
+
+def _interval_doubts(place: int, route: Route) -> Iterator[Problem]:
+    if route.repeat_interval < route.group_interval:
+        yield Problem(f"routes[{place}].repeat_interval", "is shorter than group_interval, which then does not grow")
+    if route.resolve_grace > route.reopen_within:
+        yield Problem(f"routes[{place}].reopen_within", "is shorter than resolve_grace, so nothing is ever reopened")

@@ -1,0 +1,124 @@
+"""Routes, and the defaults that hold for all of them: each attribute is a key, its docstring what an editor shows."""
+
+import difflib
+import zoneinfo
+from typing import Annotated, Any, Self
+
+from pydantic import AfterValidator, Field, Strict, ValidationInfo, WithJsonSchema, field_validator
+
+from itop_bridge.alert import Severity
+from itop_bridge.settings.organization import NO_ORGANIZATION, OrganizationField
+from itop_bridge.settings.policy import Expiry, Policy, Recurrence, Resolving
+from itop_bridge.settings.section import FILLED, Count, Lines, Section, Slug, Text
+from itop_bridge.settings.topic import TopicPattern, parse_topic
+from itop_bridge.settings.unit import Duration
+
+
+def _check_zone(name: str) -> str:
+    try:
+        zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:  # OSError: the name of a folder
+        near = difflib.get_close_matches(name, zoneinfo.available_timezones(), 1)
+        hint = f"did you mean {near[0]}?" if near else "use a name such as Europe/Paris or UTC"
+        raise ValueError(f"is no time zone of the IANA database; {hint}") from error
+    return name
+
+
+def _check_severity(name: str) -> str:
+    return str(Severity.parse(name))
+
+
+def _check_topic(text: str) -> str:
+    parse_topic(text)
+    return text
+
+
+Zone = Annotated[str, Strict(), AfterValidator(_check_zone)]
+SeverityName = Annotated[
+    str, Strict(), AfterValidator(_check_severity), WithJsonSchema({"enum": [str(severity) for severity in Severity]})
+]
+
+_USUAL = Policy()
+
+
+def _drop_default(schema: dict[str, Any]) -> None:
+    del schema["default"]
+
+
+class PolicyKeys(Section):
+    """What `defaults` and every route may say; a route's value wins."""
+
+    organization: Annotated[OrganizationField, Field(json_schema_extra=_drop_default)] = NO_ORGANIZATION
+    """An iTop organisation's code (a template: `{{ topic.org }}`), or {name: NAME}, or {id: NUMBER}."""
+    timezone: Zone = "UTC"
+    """For alerts whose times carry no zone."""
+    group_wait: Annotated[float, Duration(most="1h")] = _USUAL.group_wait
+    """How long a new case waits for further alerts before its incident is created."""
+    group_interval: Annotated[float, Duration(least="1s")] = _USUAL.group_interval
+    """The least time between two log entries of a case; it doubles while only counts change."""
+    repeat_interval: Annotated[float, Duration(least="1s")] = _USUAL.repeat_interval
+    """What the doubling of group_interval ends at."""
+    duplicate_window: Annotated[float, Duration()] = _USUAL.duplicate_window
+    """The same alert with the same content again within this time is counted and has no effect."""
+    resolve_wait: Annotated[float, Duration()] = _USUAL.resolve_wait
+    """How long a resolve waits for the alert that it resolves."""
+    resolve_grace: Annotated[float, Duration()] = _USUAL.resolve_grace
+    """An alert this soon after the resolution is appended, and reopens nothing."""
+    reopen_within: Annotated[float, Duration()] = _USUAL.reopen_within
+    """Until when after its resolution an incident is taken up again; later a new one is created."""
+    recurrence: Recurrence = _USUAL.recurrence
+    """What a later alert does to a resolved incident: reopen, append or new."""
+    max_reopens: Annotated[Count, Field(ge=0)] = _USUAL.max_reopens
+    """How often an incident is reopened; then a new one is created."""
+    resolve: Resolving = _USUAL.resolve
+    """Which incidents are resolved: unheld (no person holds them), always or never."""
+    firing_expires: Annotated[float, Duration(least="1m")] = _USUAL.firing_expires
+    """How long an alert counts as firing when no resolve comes."""
+    expired: Expiry = _USUAL.expired
+    """What becomes of a case whose last alert expired: note or resolve."""
+    log_budget: Annotated[Count, Field(ge=1, le=350)] = _USUAL.log_budget
+    """How many log entries the bridge writes in one incident (iTop holds about 388 of everyone's)."""
+    spacing: Annotated[float, Duration(most="1h")] = _USUAL.spacing
+    """The least time between two changes of an incident's state, after the first."""
+    unknown_severity: SeverityName = _USUAL.unknown_severity
+    """The severity of an alert whose own cannot be read."""
+
+
+class Defaults(PolicyKeys):
+    """What holds for every route that does not say otherwise."""
+
+
+class Route(PolicyKeys):
+    """Which topics are read as what, and what becomes of the alerts. What it does not say, `defaults` say."""
+
+    name: Slug
+    """Small letters, digits, - and _; part of every case's key."""
+    topic: Annotated[Text, AfterValidator(_check_topic)]
+    """An MQTT filter whose levels may have names: siem/{org}/wazuh."""
+    format: Slug
+    """How the SIEM writes its alerts: a file in config/formats or in a folder of `formats`."""
+    when: Lines | None = None
+    """An expression; an alert for which it is false is dropped as `filtered`."""
+    factory: Slug
+    """What makes incidents of the alerts."""
+    group_by: Annotated[tuple[Lines, ...], *FILLED] | None = None
+    """Fields of the alert, or expressions: alerts that agree in them share an incident. By default the format's."""
+    case_scope: Annotated[Slug, Field(validate_default=True)] = ""
+    """Routes with the same scope share cases; without it, the route's name."""
+    settings: dict[Annotated[str, Strict()], Any] = Field(default_factory=dict)
+    """The factory's own settings."""
+
+    @field_validator("case_scope", mode="before")
+    @classmethod
+    def _is_name_by_default(cls, value: Any, info: ValidationInfo) -> Any:
+        return info.data.get("name", "unnamed") if value is None or value == "" else value
+
+    @property
+    def pattern(self) -> TopicPattern:
+        """The topic, taken apart."""
+        return parse_topic(self.topic)
+
+    def inherit(self, defaults: Defaults) -> Self:
+        """The route with what it does not say filled in."""
+        unsaid = PolicyKeys.model_fields.keys() - self.model_fields_set
+        return self.model_copy(update={name: getattr(defaults, name) for name in unsaid})

@@ -1,0 +1,23 @@
+"""Telling systemd how the service is doing (sd_notify(3)): one datagram to $NOTIFY_SOCKET."""
+
+import os
+import socket
+from collections.abc import Mapping
+
+
+def notify(state: str, environ: Mapping[str, str] = os.environ) -> bool:
+    """Send `READY=1`, `STOPPING=1`, `WATCHDOG=1` or `STATUS=…`; False where no service manager listens."""
+    address = environ.get("NOTIFY_SOCKET")
+    if not address:
+        return False
+    if address.startswith("@"):  # an abstract socket
+        address = "\0" + address[1:]
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
+        sender.sendto(state.encode(), address)
+    return True
+
+
+def watchdog_s(environ: Mapping[str, str] = os.environ) -> float | None:
+    """How often a sign of life is wanted: half of $WATCHDOG_USEC; None if the unit has no watchdog."""
+    period = environ.get("WATCHDOG_USEC")
+    return int(period) / 2_000_000 if period else None

@@ -1,0 +1,66 @@
+"""Is this alert new, an update, or a repeat? One pure decision, on what is known under its id."""
+
+from itop_bridge.alert import State
+from itop_bridge.journal.triage import Landing, Seen, Verdict
+
+
+def decide_landing(seen: Seen | None, landing: Landing) -> Verdict:
+    """What to do with an alert, given what was seen under its id.
+
+    An *episode* is one firing of an alert, told apart by the alert's time where the format has one; where it has none,
+    a resolve ends it.
+    """
+    if landing.one_shot:
+        return _decide_one_shot(seen, landing)
+    if landing.state is State.FIRING:
+        return _decide_firing(seen, landing)
+    return _decide_resolve(seen, landing)
+
+
+def _decide_one_shot(seen: Seen | None, landing: Landing) -> Verdict:
+    if seen is None:
+        return Verdict("accept", "new")
+    if seen.content == landing.content:
+        return Verdict("drop", "repeat")
+    return Verdict("accept", "update", same_episode=True)
+
+
+def _decide_firing(seen: Seen | None, landing: Landing) -> Verdict:
+    if seen is None:
+        return Verdict("accept", "new")
+    if _is_newer(seen, landing):
+        return Verdict("accept", "new_episode")
+    if seen.state == "waiting":
+        return Verdict("drop", "already_resolved")
+    if seen.state == "resolved":
+        # a format without times fires again by firing again
+        return Verdict("accept", "new_episode") if landing.episode is None else Verdict("drop", "already_resolved")
+    if seen.handled:
+        return Verdict("drop", "handled_by_person")
+    if seen.content != landing.content:
+        return Verdict("accept", "update", same_episode=True)
+    if landing.episode is not None or landing.received - seen.received <= landing.duplicate_window_s:
+        return Verdict("drop", "repeat")
+    return Verdict("accept", "still_firing", same_episode=True)
+
+
+def _decide_resolve(seen: Seen | None, landing: Landing) -> Verdict:
+    if seen is None:
+        return Verdict("wait", "not_yet_fired")
+    if seen.state == "firing":
+        if _is_older(seen, landing):
+            return Verdict("drop", "already_resolved")
+        return Verdict("accept", "resolved", same_episode=True)
+    if _is_newer(seen, landing):
+        return Verdict("wait", "not_yet_fired")
+    if seen.content == landing.content and landing.received - seen.received <= landing.duplicate_window_s:
+        return Verdict("drop", "repeat")
+    return Verdict("drop", "already_resolved")
+
+
+def _is_newer(seen: Seen, landing: Landing) -> bool:
+    return seen.episode is not None and landing.episode is not None and landing.episode > seen.episode
+
+
+def _is_older(seen: Seen, landing: Landing) -> bool:
+    return seen.episode is not None and landing.episode is not None and landing.episode < seen.episode

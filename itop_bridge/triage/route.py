@@ -1,0 +1,76 @@
+"""Routes, compiled: which alerts of which topics go to which factory, for which organisation, as which case."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from itop_bridge.alert import Alert, Severity
+from itop_bridge.errors import ElementError, ExpressionError
+from itop_bridge.intent import Case, Intent
+from itop_bridge.journal.profile import Profile
+from itop_bridge.settings.policy import Policy
+from itop_bridge.settings.topic import TopicPattern
+from itop_bridge.triage.format import Format
+
+Scene = Mapping[str, Any]
+"""What a route's expressions see: `alert`, `raw`, `topic`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One route of the configuration, ready to be used."""
+
+    name: str
+    pattern: TopicPattern
+    format: Format
+    when: Callable[[Scene], bool] | None
+    organization: Callable[[Scene], str]
+    """Gives `code:EXC`, `name:…` or `id:2`."""
+    group_by: Callable[[Scene], Sequence[str]] | None
+    """None: the format's own case key."""
+    scope: str
+    timezone: ZoneInfo
+    unknown_severity: Severity
+    policy: Policy
+    handle: Callable[[Alert, Case], Sequence[Intent]]
+    profile: Profile
+
+    def case_of(self, alert: Alert, scene: Scene) -> tuple[Case, bool]:
+        """The case that an alert belongs to; True if its key is weak, so that its content stands for it.
+
+        Raises ElementError if the organisation or the key cannot be told.
+        """
+        organization = _evaluate("organization", self.organization, scene)
+        if not organization.partition(":")[2]:
+            raise ElementError(
+                "organization_missing", "the route's organization is empty for this alert", "organization"
+            )
+        values, weak = self._group(alert, scene)
+        return Case(organization, self.scope, (self.format.name, *values)), weak
+
+    def _group(self, alert: Alert, scene: Scene) -> tuple[tuple[str, ...], bool]:
+        if self.group_by is None:
+            return self.format.case_fields(alert)
+        values = tuple(_evaluate("group_by", self.group_by, scene))
+        return (values, False) if any(values) else ((alert.content_hash,), True)
+
+    def accepts(self, scene: Scene) -> bool:
+        """Whether `when` holds. Raises ElementError if it cannot be evaluated."""
+        return self.when is None or _evaluate("when", self.when, scene)
+
+
+def _evaluate(field: str, expression: Callable[[Scene], Any], scene: Scene) -> Any:
+    try:
+        return expression(scene)
+    except ExpressionError as error:
+        raise ElementError("expression_failed", str(error), field) from error
+
+
+def match_routes(routes: Sequence[Route], topic: str) -> list[tuple[Route, dict[str, str]]]:
+    """The routes of a topic with its named levels, in the configuration's order.
+
+    Only those that read the first one's format: an event is read once.
+    """
+    matches = [(route, names) for route in routes if (names := route.pattern.match(topic)) is not None]
+    return [(route, names) for route, names in matches if route.format is matches[0][0].format]

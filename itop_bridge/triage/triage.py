@@ -1,0 +1,225 @@
+"""The triage stage: events from the journal, in order, mapped to intents that land on their cases."""
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import structlog
+
+from itop_bridge.alert import Alert, Event
+from itop_bridge.errors import ElementError, JournalFullError
+from itop_bridge.intent import Case, CreateIncident, Intent, ResolveIncident
+from itop_bridge.journal.triage import Element, Landing, Owed, Tally, TriageJournal
+from itop_bridge.log import Alarms
+from itop_bridge.outcome import Dropped, Rejected
+from itop_bridge.triage.repeat import decide_landing
+from itop_bridge.triage.route import Route, match_routes
+
+log = structlog.get_logger(__name__)
+
+_MOST_EVENTS = 256
+_MOST_BYTES = 8 * 1024 * 1024
+_MOST_ELEMENTS = 500
+_TICK_S = 5.0
+_FULL_S = 5.0
+_MOST_DESCRIPTION = 4_000
+
+
+@dataclass(slots=True)
+class Counters:
+    """Elements since the start."""
+
+    events: int = 0
+    accepted: int = 0
+    dropped: int = 0
+    rejected: int = 0
+
+
+class Triage:
+    """Maps what intake journaled."""
+
+    def __init__(
+        self,
+        journal: TriageJournal,
+        routes: Sequence[Route],
+        alarms: Alarms,
+        *,
+        sleep: Callable[[float], Any] = asyncio.sleep,
+    ) -> None:
+        self._journal = journal
+        self._routes = routes
+        self._alarms = alarms
+        self._sleep = sleep
+        self._wake = asyncio.Event()
+        self._profiles: set[str] = set()
+        self.counters = Counters()
+
+    def wake(self) -> None:
+        """Events were journaled."""
+        self._wake.set()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Map until `stop`; what is left waits in the journal."""
+        while not stop.is_set():
+            self._wake.clear()
+            try:
+                if await self.step():
+                    continue
+                await self._journal.expire_waiting()
+            except JournalFullError as error:
+                self._alarms.raise_("journal_full", detail=str(error))
+                await self._sleep(_FULL_S)
+                continue
+            await self._wait(stop)
+
+    async def _wait(self, stop: asyncio.Event) -> None:
+        waits = {asyncio.ensure_future(self._wake.wait()), asyncio.ensure_future(stop.wait())}
+        _, pending = await asyncio.wait(waits, timeout=_TICK_S, return_when=asyncio.FIRST_COMPLETED)
+        for each in pending:
+            each.cancel()
+
+    async def step(self) -> bool:
+        """Map the next events; False if none waits."""
+        events = await self._journal.fetch_waiting(_MOST_EVENTS, _MOST_BYTES)
+        if not events:
+            return False
+        await self._record_profiles()
+        # in a thread: one large event must not hold up the broker's keepalive
+        elements = await asyncio.to_thread(self._map, events)
+        for part in _whole_events(elements):
+            tally = await self._journal.record(part, decide_landing, through=part[-1].event_id)
+            self._count(tally)
+        self.counters.events += len(events)
+        return True
+
+    async def _record_profiles(self) -> None:
+        for route in self._routes:
+            if route.profile.hash not in self._profiles:
+                await self._journal.record_profile(route.profile.hash, route.profile.body)
+                self._profiles.add(route.profile.hash)
+
+    def _count(self, tally: Tally) -> None:
+        self.counters.accepted += tally.accepted
+        self.counters.dropped += tally.dropped
+        self.counters.rejected += tally.rejected
+        log.info("alerts.mapped", accepted=tally.accepted, dropped=tally.dropped, rejected=tally.rejected)
+        if tally.rejected:
+            log.warning("elements.rejected", reasons=tally.reasons)
+
+    def _map(self, events: Sequence[Event]) -> list[Element]:
+        return [element for event in events for element in map_event(event, self._routes)]
+
+
+def _whole_events(elements: Sequence[Element]) -> Iterator[Sequence[Element]]:
+    """Elements in parts for one commit each, so that intake's commits find their turn; no event is split, since the
+    journal's cursor is an event."""
+    start = 0
+    while start < len(elements):
+        end = min(start + _MOST_ELEMENTS, len(elements))
+        while end < len(elements) and elements[end].event_id == elements[end - 1].event_id:
+            end += 1
+        yield elements[start:end]
+        start = end
+
+
+def map_event(event: Event, routes: Sequence[Route]) -> Iterator[Element]:
+    """What the elements of an event ask for; one element never affects its neighbours."""
+    try:
+        topic = event.topic.decode("utf-8")
+    except UnicodeDecodeError as error:
+        yield Element(event.id, 0, Rejected("invalid_topic", f"the topic is not UTF-8: {error}", "topic"))
+        return
+    if event.size > len(event.payload):
+        detail = f"{event.size} bytes; only the head of the payload is kept (mqtt.max_payload)"
+        yield Element(event.id, 0, Rejected("too_large", detail, "payload"))
+        return
+    matches = match_routes(routes, topic)
+    if not matches:
+        yield Element(event.id, 0, Rejected("no_route", f"no route has the topic {topic[:200]!r}", "topic"))
+        return
+    first = matches[0][0]
+    read = first.format.read(event, timezone=first.timezone, unknown_severity=first.unknown_severity)
+    for index, item in enumerate(read):
+        yield Element(event.id, index, _route(item, matches) if isinstance(item, Alert) else item)
+
+
+def _route(alert: Alert, matches: Sequence[tuple[Route, dict[str, str]]]) -> Landing | Dropped | Rejected:
+    """The alert goes to the first route of its topic whose `when` holds."""
+    try:
+        for route, names in matches:
+            scene = {"alert": alert, "raw": alert.raw, "topic": names}
+            if route.accepts(scene):
+                case, weak = route.case_of(alert, scene)
+                return _land(alert, route, case, weak=weak)
+    except ElementError as error:
+        return Rejected(error.reason, error.detail, error.field)
+    return Dropped("filtered")
+
+
+def _land(alert: Alert, route: Route, case: Case, *, weak: bool) -> Landing | Rejected:
+    try:
+        intents = tuple(route.handle(alert, case))
+    except Exception as error:  # noqa: BLE001 - a factory is foreign code: its failure is this alert's alone
+        return Rejected("factory_failed", f"{type(error).__name__}: {error}", route.profile.factory)
+    facts = _describe(alert, weak=weak)
+    return Landing(
+        scope=f"{case.organization}|{route.scope}",
+        identity=_identify(alert, case),
+        state=alert.state,
+        one_shot=alert.one_shot,
+        episode=alert.time.timestamp() if alert.time else None,
+        content=alert.content_hash,
+        received=alert.received.timestamp(),
+        intents=tuple(_owe(intent, facts) for intent in intents),
+        profile=route.profile.hash,
+        duplicate_window_s=route.policy.duplicate_window,
+        resolve_wait_s=route.policy.resolve_wait,
+        group_wait_s=route.policy.group_wait,
+    )
+
+
+def _identify(alert: Alert, case: Case) -> str | None:
+    """What tells a repeat from a new alert: the id; without one the content of a dated one-shot alert, or, for an
+    alert that has states, its case. An undated alert without id is always new."""
+    if alert.id is not None:
+        return alert.id
+    if not alert.one_shot:
+        return f"case {case.digest}"
+    return f"content {alert.content_hash}" if alert.time else None
+
+
+def _owe(intent: Intent, facts: bytes) -> Owed:
+    kind = "append"
+    impact, urgency = 3, 4
+    if isinstance(intent, CreateIncident):
+        kind, impact, urgency = "create", intent.impact, intent.urgency
+    elif isinstance(intent, ResolveIncident):
+        kind = "resolve"
+    case = intent.case
+    return Owed(kind, case.key, case.digest, case.organization, urgency, impact, facts)
+
+
+def _describe(alert: Alert, *, weak: bool) -> bytes:
+    """The alert for the texts, without the payload."""
+    return orjson.dumps(
+        {
+            "id": alert.id,
+            "format": alert.format,
+            "title": alert.title,
+            "severity": str(alert.severity),
+            "state": alert.state,
+            "time": alert.time.strftime("%Y-%m-%d %H:%M:%S UTC") if alert.time else None,
+            "description": alert.description[:_MOST_DESCRIPTION] if alert.description else None,
+            "host": alert.host,
+            "user": alert.user,
+            "source": alert.source,
+            "destination": alert.destination,
+            "rule": alert.rule,
+            "link": alert.link,
+            "tenant": alert.tenant,
+            "observables": dict(alert.observables),
+            "notes": [*alert.notes, "case_key_weak"] if weak else alert.notes,
+        }
+    )

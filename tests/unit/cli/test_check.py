@@ -1,0 +1,65 @@
+import argparse
+
+import pytest
+
+from itop_bridge.cli.check import check_settings, run
+from itop_bridge.cli.main import main
+from itop_bridge.errors import ConfigurationError
+
+GOOD = """\
+mqtt: {host: localhost}
+itop: {address: "https://itop.example", user: bridge, password: hunter2}
+routes:
+  - {name: wazuh, topic: "siem/{org}/wazuh", format: wazuh, factory: incident-siem, organization: "{{ topic.org }}"}
+  - {name: cef, topic: siem/exc/cef, format: cef, factory: incident-siem, organization: {id: 3}}
+"""
+
+
+@pytest.fixture
+def path(tmp_path):
+    path = tmp_path / "x.yaml"
+    path.write_text(GOOD)
+    return path
+
+
+def test_a_good_configuration_is_summarised_and_its_doubts_told(path, capsys):
+    assert run(argparse.Namespace(config=path)) == 0
+    out, err = capsys.readouterr()
+    assert out == (
+        "ok: 2 routes\n"
+        "  wazuh  siem/{org}/wazuh  wazuh -> incident-siem, code:{{ topic.org }}\n"
+        "  cef    siem/exc/cef      cef -> incident-siem, id:3\n"
+    )
+    assert err.startswith(f"warning: {path}:2:65: itop.password: the secret is written in the configuration")
+    assert "hunter2" not in out + err
+
+
+def test_a_bad_configuration_exits_with_78_and_all_its_problems(path, capsys):
+    path.write_text(GOOD.replace("host: localhost", "hots: localhost"))
+    assert main(["check", "--config", str(path)]) == 78
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert [line.split(" ")[1] for line in err.splitlines()] == ["mqtt.host:", "mqtt.hots:"]
+
+
+def test_a_file_that_is_not_there_exits_with_78(tmp_path, capsys):
+    assert main(["check", "--config", str(tmp_path / "missing.yaml")]) == 78
+    assert "cannot be read: No such file or directory" in capsys.readouterr().err
+
+
+def test_the_problems_of_all_checkers_are_told(path):
+    def first(loaded):
+        return [f"{loaded.locate('routes[0].format')}: routes[0].format: no such format"]
+
+    def second(loaded):
+        raise ConfigurationError(["other"])
+
+    with pytest.raises(ConfigurationError) as caught:
+        check_settings(path, [first, second, lambda _: []])
+    assert caught.value.problems == [f"{path}:4:54: routes[0].format: no such format", "other"]
+
+
+def test_checkers_see_only_settings_that_are_valid_in_themselves(path):
+    path.write_text("routes: []")
+    with pytest.raises(ConfigurationError, match="at least one entry"):
+        check_settings(path, [lambda _: pytest.fail("called")])

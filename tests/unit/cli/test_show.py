@@ -1,0 +1,44 @@
+import json
+
+import pytest
+import yaml
+
+from itop_bridge.cli.main import main
+from itop_bridge.log import EVENTS
+
+GOOD = """\
+mqtt: {host: localhost}
+itop: {address: "https://itop.example", user: bridge, password: hunter2}
+routes:
+  - {name: wazuh, topic: siem/wazuh, format: wazuh, factory: incident-siem, organization: EXC}
+"""
+
+
+def test_settings_are_shown_with_defaults_and_without_secrets(tmp_path, capsys):
+    (tmp_path / "x.yaml").write_text(GOOD)
+    assert main(["show", "settings", "--config", str(tmp_path / "x.yaml")]) == 0
+    text = capsys.readouterr().out
+    assert "hunter2" not in text
+    shown = yaml.safe_load(text)
+    assert shown["itop"]["password"] == "********"
+    assert shown["itop"]["rate"] == "10/s"
+    assert shown["routes"][0]["group_interval"] == "5m"
+
+
+def test_settings_that_are_not_usable_exit_with_78(tmp_path, capsys):
+    (tmp_path / "x.yaml").write_text("routes: []")
+    assert main(["show", "settings", "--config", str(tmp_path / "x.yaml")]) == 78
+    assert "mqtt.host: missing" in capsys.readouterr().err
+
+
+def test_the_schema_is_json(capsys):
+    assert main(["show", "schema"]) == 0
+    assert json.loads(capsys.readouterr().out)["$schema"].endswith("2020-12/schema")
+
+
+@pytest.mark.parametrize("name", ["incident.created", "alarm.raised"])
+def test_the_events_are_shown_with_their_meaning(capsys, name):
+    assert main(["show", "events"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == len(EVENTS)
+    assert any(line.split() == [name, *EVENTS[name].split()] for line in lines)

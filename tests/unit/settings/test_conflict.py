@@ -1,0 +1,104 @@
+import pytest
+
+from itop_bridge.settings.conflict import find_conflicts, find_doubts
+from itop_bridge.settings.model import Settings
+
+ROUTE = {"name": "a", "topic": "siem/{org}/a", "format": "f", "factory": "i", "organization": "EXC"}
+
+
+def conflicts(*routes, **sections):
+    return [(problem.path, problem.text) for problem in find_conflicts({"routes": list(routes), **sections})]
+
+
+def doubts(*routes, **sections):
+    needed = {
+        "mqtt": {"host": "localhost"},
+        "itop": {"address": "https://itop.example", "user": "u", "password": "p"},
+        "routes": list(routes or (ROUTE,)),
+    }
+    return [problem.path for problem in find_doubts(Settings.model_validate({**needed, **sections}))]
+
+
+def test_routes_that_differ_have_no_conflict():
+    assert conflicts(ROUTE, {**ROUTE, "name": "b"}) == []
+
+
+def test_a_name_is_given_once():
+    assert conflicts(ROUTE, {**ROUTE, "name": "b"}, ROUTE) == [("routes[2].name", "is the name of routes[0] already")]
+
+
+def test_a_route_needs_an_organization_of_its_own_or_the_default():
+    route = {key: value for key, value in ROUTE.items() if key != "organization"}
+    assert conflicts(route) == [("routes[0].organization", "missing: give it here or in defaults")]
+    assert conflicts(route, defaults={"organization": "EXC"}) == []
+
+
+@pytest.mark.parametrize(
+    "organization", ["{{ topic.og }}", {"name": "x {{ topic.og }}"}, "{{topic.org}}{{ topic.og|upper }}"]
+)
+def test_a_level_that_the_topic_does_not_name_is_told(organization):
+    assert conflicts({**ROUTE, "organization": organization}) == [
+        ("routes[0].organization", "topic.og: no level of the route's topic is named {og}")
+    ]
+
+
+@pytest.mark.parametrize("organization", ["{{ topic.org }}", "topic.og", {"id": 3}])
+def test_a_level_that_the_topic_names_is_not(organization):
+    assert conflicts({**ROUTE, "organization": organization}) == []
+
+
+@pytest.mark.parametrize(
+    ("topic", "base_topic"),
+    [("#", None), ("itop-bridge/#", None), ("+/status", None), ("itop-bridge", None), ("siem/#", "siem/bridge")],
+)
+def test_a_route_never_reads_what_the_bridge_publishes(topic, base_topic):
+    sections = {"mqtt": {"base_topic": base_topic}} if base_topic else {}
+    ((path, text),) = conflicts({**ROUTE, "topic": topic}, **sections)
+    assert path == "routes[0].topic"
+    assert "would read what the bridge itself publishes" in text
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        None,
+        [],
+        "x",
+        {"routes": None},
+        {"routes": "x"},
+        {"routes": [None, "x"]},
+        {"mqtt": [], "defaults": 3, "routes": []},
+    ],
+)
+def test_what_has_no_routes_has_no_conflicts(data):
+    assert list(find_conflicts(data)) == []
+
+
+@pytest.mark.parametrize("topic", [None, 3, "a/#/b"])
+def test_a_topic_that_is_wrong_in_itself_is_told_elsewhere(topic):
+    assert conflicts({**ROUTE, "topic": topic}) == []
+
+
+def test_an_ordinary_configuration_leaves_no_doubt():
+    assert doubts() == []
+
+
+def test_topics_that_overlap_are_doubtful():
+    assert doubts(ROUTE, {**ROUTE, "name": "b", "topic": "siem/exc/+"}) == ["routes[1].topic"]
+
+
+def test_clear_text_is_doubtful_but_on_this_machine():
+    itop = {"address": "http://itop.example", "user": "u", "password": "p"}
+    mqtt = {"username": "u", "password": "p"}
+    assert doubts(itop=itop, mqtt={**mqtt, "host": "broker.example"}) == ["itop.address", "mqtt.password"]
+    assert doubts(mqtt={**mqtt, "host": "127.0.0.1"}) == []
+    assert doubts(mqtt={**mqtt, "host": "broker.example", "tls": {}}) == []
+
+
+def test_a_console_for_everyone_is_doubtful():
+    assert doubts(console={"listen": "0.0.0.0:80"}) == ["console.listen"]
+
+
+def test_waits_that_undo_each_other_are_doubtful():
+    route = {**ROUTE, "group_interval": "2h", "repeat_interval": "1h", "resolve_grace": "1h", "reopen_within": 0}
+    assert doubts(route) == ["routes[0].repeat_interval", "routes[0].reopen_within"]

@@ -1,0 +1,58 @@
+import pytest
+
+from itop_bridge.alert import State
+from itop_bridge.journal.triage import Landing, Seen, Verdict
+from itop_bridge.triage.repeat import decide_landing
+
+T = 1_000.0
+
+
+def landing(state="firing", one_shot=False, episode=T, content="c", received=T):
+    return Landing("s", "id", State(state), one_shot, episode, content, received, (), "p", 600.0, 600.0, 0.0)
+
+
+def seen(state="firing", one_shot=False, episode=T, content="c", received=T, handled=False):
+    return Seen(1, state, one_shot, episode, content, received, 0, 1, handled)
+
+
+@pytest.mark.parametrize(
+    ("known", "comes", "action", "reason"),
+    [
+        # one-shot
+        (None, landing(one_shot=True), "accept", "new"),
+        (seen(one_shot=True), landing(one_shot=True, received=T + 1e9), "drop", "repeat"),
+        (seen(one_shot=True), landing(one_shot=True, content="d"), "accept", "update"),
+        # firing
+        (None, landing(), "accept", "new"),
+        (seen(), landing(received=T + 1e9), "drop", "repeat"),
+        (seen(), landing(content="d"), "accept", "update"),
+        (seen(), landing(episode=T + 1), "accept", "new_episode"),
+        (seen(handled=True), landing(content="d"), "drop", "handled_by_person"),
+        (seen(handled=True), landing(episode=T + 1), "accept", "new_episode"),
+        (seen("resolved"), landing(), "drop", "already_resolved"),
+        (seen("resolved"), landing(episode=T + 1), "accept", "new_episode"),
+        (seen("waiting"), landing(), "drop", "already_resolved"),
+        (seen("waiting"), landing(episode=T + 1), "accept", "new_episode"),
+        # firing, in a format without times
+        (seen(episode=None), landing(episode=None, received=T + 599), "drop", "repeat"),
+        (seen(episode=None), landing(episode=None, received=T + 601), "accept", "still_firing"),
+        (seen("resolved", episode=None), landing(episode=None), "accept", "new_episode"),
+        (seen("waiting", episode=None), landing(episode=None), "drop", "already_resolved"),
+        # resolved
+        (None, landing("resolved"), "wait", "not_yet_fired"),
+        (seen(), landing("resolved"), "accept", "resolved"),
+        (seen(), landing("resolved", episode=None), "accept", "resolved"),
+        (seen(), landing("resolved", episode=T - 1), "drop", "already_resolved"),
+        (seen("resolved"), landing("resolved"), "drop", "repeat"),
+        (seen("resolved"), landing("resolved", content="d"), "drop", "already_resolved"),
+        (seen("resolved"), landing("resolved", episode=T + 1), "wait", "not_yet_fired"),
+    ],
+)
+def test_what_is_known_under_the_id_decides(known, comes, action, reason):
+    verdict = decide_landing(known, comes)
+    assert (verdict.action, verdict.reason) == (action, reason)
+
+
+def test_only_what_continues_an_episode_is_of_the_same_one():
+    assert decide_landing(seen(), landing("resolved")) == Verdict("accept", "resolved", same_episode=True)
+    assert not decide_landing(seen("resolved"), landing(episode=T + 1)).same_episode
