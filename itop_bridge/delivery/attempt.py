@@ -22,7 +22,8 @@ from itop_bridge.log import Alarms
 
 log = structlog.get_logger(__name__)
 
-_FULL_S = 5.0
+FULL_S = 5.0
+"""How long a full disk is given before the next try."""
 
 _EVENTS = {
     "create": "incident.created",
@@ -106,7 +107,7 @@ class Sender:
                 return await settle()
             except JournalFullError as error:
                 self._alarms.raise_("journal_full", detail=str(error))
-                await self._pace.sleep(_FULL_S)
+                await self._pace.sleep(FULL_S)
 
     async def rewrite(self, attempt: Attempt, operation: Mapping[str, Any]) -> None:
         """Write a log entry again that another save overwrote; the key finds nothing if it is there after all."""

@@ -10,7 +10,7 @@ from typing import Literal
 
 import structlog
 
-from itop_bridge.delivery.attempt import Pace, Sender
+from itop_bridge.delivery.attempt import FULL_S, Pace, Sender
 from itop_bridge.delivery.composer import Composer, Style
 from itop_bridge.delivery.failure import MOST_FAILURES
 from itop_bridge.delivery.fold import Backlog, fold
@@ -22,6 +22,7 @@ from itop_bridge.delivery.reading import Lookup, Reader, TokenSearch
 from itop_bridge.delivery.reference import References, UnknownOrganization
 from itop_bridge.delivery.text import Pen
 from itop_bridge.delivery.zone import ServerClock
+from itop_bridge.errors import JournalFullError
 from itop_bridge.itop.error import ITopError
 from itop_bridge.itop.gate import Gate
 from itop_bridge.itop.lifecycle import Phase
@@ -66,6 +67,7 @@ class Delivery:
         self._pace = pace
         self._clock = pace.clock
         self._monotonic = pace.monotonic
+        self._sleep = pace.sleep
         self._expire_at = 0.0
         self._new_token = new_token
         self._server_clock = ServerClock()
@@ -96,7 +98,7 @@ class Delivery:
             while not stop.is_set():
                 await self._expire()
                 await _first(stopping, self._gate.wait_open())
-                if not stop.is_set() and not await self.step():
+                if not stop.is_set() and not await self._step_unless_full():
                     await self._pause(stopping)
         finally:
             stopping.cancel()
@@ -130,6 +132,18 @@ class Delivery:
             await self._read_failed(error)
         return True
 
+    async def _step_unless_full(self) -> bool:
+        try:
+            return await self.step()
+        except JournalFullError as error:
+            await self._wait_for_space(error)
+            return True
+
+    async def _wait_for_space(self, error: JournalFullError) -> None:
+        """Nothing was stored, and nothing is sent that cannot be: the cases stay due."""
+        self._alarms.raise_("journal_full", detail=str(error))
+        await self._sleep(FULL_S)
+
     async def _fetch_looks(self) -> list[Attempt]:
         """The looks that are due, once the first has waited for others to share its call."""
         looks = await self._journal.fetch_looks(_MOST_LOOKS)
@@ -140,7 +154,7 @@ class Delivery:
         free = self._most - len(self._tasks)
         if free < self._most / 2:
             return []  # so that one read serves many
-        cases = await self._journal.fetch_due(self._most + len(looked))
+        cases = await self._journal.fetch_due(self._most + len(self._tasks) + len(looked))
         return [case for case in cases if case.id not in self._tasks and case.id not in looked][:free]
 
     async def _pause(self, stopping: asyncio.Task[Literal[True]]) -> None:
@@ -323,6 +337,12 @@ class Delivery:
 
     async def _work(self, job: Job, incident: Incident | None, candidates: list[Incident]) -> None:
         """One step of one case, on what was just read."""
+        try:
+            await self._take_step(job, incident, candidates)
+        except JournalFullError as error:
+            await self._wait_for_space(error)
+
+    async def _take_step(self, job: Job, incident: Incident | None, candidates: list[Incident]) -> None:
         if incident is None and candidates:
             job, incident = await self._adopt(job, candidates)
         if incident is not None:
@@ -361,7 +381,9 @@ class Delivery:
             if not case.resolved:
                 return job
             await self._journal.change(case.id, resolved=0)  # a person reopened it
-        elif case.resolved or not case.firing or not await self._journal.mark_handled(case.id):
+        elif case.resolved and incident.phase is Phase.RESOLVED:
+            return job  # nobody but us has done anything
+        elif not case.firing or not await self._journal.mark_handled(case.id):
             return job
         else:
             log.info("alerts.handled_by_person", case=case.digest, incident=incident.ref)

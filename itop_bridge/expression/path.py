@@ -58,7 +58,7 @@ def compile_path(text: str) -> Getter:
 
 def compile_alternatives(text: str) -> tuple[Getter, ...]:
     """A getter for each alternative of a path, for those who have their own idea of what is usable."""
-    return tuple(_compile_steps(steps) for steps in parse_paths(text))
+    return tuple(compile_steps(steps) for steps in parse_paths(text))
 
 
 def parse_paths(text: str) -> tuple[tuple[Step, ...], ...]:
@@ -99,8 +99,8 @@ def _complain(text: str, position: int) -> ExpressionError:
     )
 
 
-def _compile_steps(steps: tuple[Step, ...]) -> Getter:
-    """One path. The usual shapes are written out: a loop would cost twice the time."""
+def compile_steps(steps: tuple[Step, ...]) -> Getter:
+    """A getter of one path. The usual shapes are written out: a loop would cost twice the time."""
     match steps:
         case (str() as a,):
             return lambda root: root.get(a) if type(root) is dict else None

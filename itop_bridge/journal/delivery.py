@@ -221,7 +221,9 @@ class DeliveryJournal:
         return await self._store.write(lambda sql: _expire_firing(sql, now))
 
     async def recover(self, look: float, latest_due: float) -> int:
-        """On start: what is in flight is unknown, to be looked for from `look` on; times far ahead are clamped."""
+        """On start: what is in flight is unknown, to be looked for from `look` on; parked cases are tried once more,
+        since the configuration may have been mended; times far ahead (the clock jumped) are clamped. Returns how many
+        attempts are unknown."""
         return await self._store.write(lambda sql: _recover(sql, look, latest_due))
 
 
@@ -362,10 +364,9 @@ def _settle(sql: sqlite3.Connection, settlement: Settlement) -> None:
             "UPDATE attempts SET state = ?, look = ?, looks = looks + 1 WHERE id = ?",
             (settlement.attempt_state, settlement.look, settlement.attempt),
         )
-    changes = dict(settlement.changes)
+    _change(sql, case_id, dict(settlement.changes))
     if settlement.state == "delivered":
-        changes.setdefault("told_seq", through)
-    _change(sql, case_id, changes)
+        sql.execute("UPDATE cases SET told_seq = max(told_seq, ?) WHERE id = ?", (through, case_id))
     sql.execute("UPDATE cases SET failures = 0 WHERE id = ?", (case_id,))
     _requeue(sql, case_id)
 
@@ -435,6 +436,8 @@ def _expire_firing(sql: sqlite3.Connection, now: float) -> int:
 
 def _recover(sql: sqlite3.Connection, look: float, latest_due: float) -> int:
     found = sql.execute("UPDATE attempts SET state = 'unknown', look = ? WHERE state = 'in_flight'", (look,)).rowcount
+    sql.execute("UPDATE dead_letters SET state = 'retried' WHERE state = 'open' AND case_id IS NOT NULL")
+    sql.execute("UPDATE cases SET parked = NULL, failures = 0, due = 0 WHERE parked IS NOT NULL")
     sql.execute("UPDATE attempts SET look = ?1 WHERE look > ?1", (latest_due,))
     sql.execute("UPDATE cases SET due = ?1 WHERE due > ?1", (latest_due,))
     return found

@@ -1,309 +1,297 @@
-"""How a SIEM writes alerts: a syntax and a table of where each fact lies. From an event to its alerts. Pure.
+"""Formats as YAML files, compiled: every error of a file at once, with file, line and column."""
 
-A missing or wrongly typed field leaves a note on the alert; only what is no alert of the format at all is rejected.
-"""
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import fields as fields_of
+from pathlib import Path
+from typing import Any, TypeVar
 
-import hashlib
-import marshal
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from itertools import islice
-from typing import Any
-from zoneinfo import ZoneInfo
-
-import orjson
-
-from itop_bridge.alert import Alert, Event, Severity, State
-from itop_bridge.errors import ElementError
-from itop_bridge.outcome import Dropped, Rejected
-from itop_bridge.triage.address import read_address
-from itop_bridge.triage.case_key import GroupBy
-from itop_bridge.triage.moment import read_moment
-from itop_bridge.triage.syntax import Decode
-from itop_bridge.triage.value import MOST_TITLE, read_host, read_id, read_line, read_link, read_scalar, read_text, read_title
+from itop_bridge.alert import Severity
+from itop_bridge.errors import ConfigurationError, ExpressionError
+from itop_bridge.expression.rule import suggest
+from itop_bridge.settings.document import Document, Position, parse_document
+from itop_bridge.triage.case_key import GroupBy, compile_group_by
+from itop_bridge.triage.mapping import Fields, Format, Graded, States
+from itop_bridge.triage.severity import STANDARD_WORDS, Words, parse_scale, parse_words
+from itop_bridge.triage.source import (
+    KINDS,
+    Match,
+    Source,
+    Sources,
+    all_match,
+    compile_jinja,
+    compile_paths,
+    compile_title,
+    compile_when,
+    match_kind,
+    match_words,
+    only_if,
+)
+from itop_bridge.triage.syntax import SYNTAXES, Decode
 from itop_bridge.triage.value import read_word
 
-Element = Alert | Dropped | Rejected
-Source = Callable[[Any, Any], Any]
-"""Gives a value of an element (its first argument), or of the object that held it (its second)."""
-Sources = tuple[Source, ...]
-"""In order: the first that gives something usable counts."""
-Match = Callable[[Any, Any], bool]
-Note = str
+__all__ = ["Format", "compile_group_by", "load_format", "load_formats"]
 
-_MOST_ELEMENTS = 100_000
-_MOST_OBSERVABLES = 50
-_WRAPPERS = ("alerts", "value", "results")
+T = TypeVar("T")
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fields:
-    """Where the facts of an alert lie."""
-
-    id: Sources = ()
-    title: Sources = ()
-    description: Sources = ()
-    time: Sources = ()
-    host: Sources = ()
-    user: Sources = ()
-    source: Sources = ()
-    destination: Sources = ()
-    rule: Sources = ()
-    link: Sources = ()
-    tenant: Sources = ()
+_NEEDED = ("product", "recognised_by", "fields", "states", "group_by")
+_KEYS = (*_NEEDED, "syntax", "elements", "drop", "fallback_title", "severity", "observables", "notes")
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+_REASON = re.compile(r"[a-z][a-z_]{0,40}")
+_NOTHING: Source = lambda _raw, _wrapper: None  # noqa: E731 - stands where something could not be compiled; a def has no such type
+_NO_GROUP: GroupBy = compile_group_by([])
+_NAMING = frozenset(("rule", "title", "alert.rule", "alert.title"))
 
 
-@dataclass(frozen=True, slots=True)
-class States:
-    """Where an alert says whether it fires. With `firing`, one that says neither has no state: it is one-shot."""
-
-    sources: Sources
-    resolved: frozenset[str]
-    firing: frozenset[str] | None
-
-    def read(self, raw: Any, wrapper: Any) -> tuple[State, bool]:
-        """The state, and whether the alert is one-shot."""
-        for source in self.sources:
-            word = read_word(source(raw, wrapper))
-            if word in self.resolved:
-                return State.RESOLVED, False
-            if word is not None and (self.firing is None or word in self.firing):
-                return State.FIRING, False
-        return State.FIRING, self.firing is not None
+def load_formats(folders: Iterable[Path]) -> dict[str, Format]:
+    """The formats of every folder, by name; a later folder's overrides. Raises ConfigurationError with all problems."""
+    files = {path.stem: path for folder in folders for path in sorted(folder.glob("*.yaml"))}
+    formats: dict[str, Format] = {}
+    problems: list[str] = []
+    for name, path in files.items():
+        try:
+            formats[name] = load_format(path)
+        except ConfigurationError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigurationError(problems)
+    return formats
 
 
-@dataclass(frozen=True, slots=True)
-class Graded:
-    """A place where a severity lies, and how it is written there."""
-
-    source: Source
-    read: Callable[[Any], Severity | None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Format:
-    """A format, compiled; made by `format_file.load_format`."""
-
-    name: str
-    product: str
-    decode: Decode
-    recognised_by: str
-    """In words, for those whose payload is not."""
-    recognises: Callable[[Mapping[str, Any]], bool]
-    split: Callable[[Any], Any] | None
-    """Gives the array whose members are the elements, where an object holds several."""
-    drop: tuple[tuple[str, Match], ...]
-    fields: Fields
-    fallback_title: Sources
-    severity: tuple[Graded, ...]
-    states: States | None
-    observables: tuple[tuple[str, Source], ...]
-    notes: tuple[tuple[Note, Match], ...]
-    group_by: GroupBy
-    named_by: tuple[bool, ...]
-    """For each value of `group_by`: whether it only names the alert (its rule or title), and not whom it is about."""
-
-    def read(self, event: Event, *, timezone: ZoneInfo, unknown_severity: Severity) -> Iterator[Element]:
-        """The elements of an event, in order, at least one. Never raises for what a payload holds."""
-        reader = _Reader(self, event, timezone, unknown_severity)
-        parts = self._open(event.payload)
-        for index, part in enumerate(islice(parts, _MOST_ELEMENTS)):
-            yield reader.read(index, *part) if isinstance(part, tuple) else part
-        if next(parts, None) is not None:
-            yield Rejected("too_large", f"more than {_MOST_ELEMENTS} elements; those after them are here", "payload")
-
-    def case_fields(self, alert: Alert) -> tuple[tuple[str, ...], bool]:
-        """The values of the format's own case key; True if it is weak, so that the content's hash stands for it.
-
-        Weak is a key without any value, or of an alert that says neither its name nor whom it is about.
-        """
-        values = self.group_by({"alert": alert, "raw": alert.raw, "topic": {}})
-        about = any(value and not names for value, names in zip(values, self.named_by, strict=True))
-        if about or (any(values) and _first(self.fields.title, read_title, alert.raw, {}) is not None):
-            return values, False
-        return (alert.content_hash,), True
-
-    def _open(self, payload: bytes) -> Iterator[tuple[Any, Any] | Dropped | Rejected]:
-        """The elements as they were sent, each with the object that held it ({} if none)."""
-        for value in self.decode(payload):
-            if isinstance(value, ElementError):
-                yield Rejected(value.reason, value.detail, value.field)
-            elif type(value) is list:
-                yield from self._open_members(value, self._open_object)
-            else:
-                yield from self._open_object(value)
-
-    def _open_object(self, value: Any) -> Iterator[tuple[Any, Any] | Dropped | Rejected]:
-        if type(value) is not dict:
-            yield _not_an_object(value)
-            return
-        members = self.split(value) if self.split else None
-        if type(members) is list:
-            yield from self._open_members(
-                members, lambda member: [(member, value) if type(member) is dict else _not_an_object(member)]
-            )
-        elif self.recognises(value):
-            yield value, {}
-        elif (members := _find_wrapped(value)) is not None:
-            yield from self._open_members(members, lambda member: [self._judge(member, value)])
-        else:
-            yield self._unrecognised()
-
-    def _open_members(
-        self, members: list[Any], open_member: Callable[[Any], Any]
-    ) -> Iterator[tuple[Any, Any] | Dropped | Rejected]:
-        if not members:
-            yield Dropped("empty_batch")
-        for member in members:
-            yield from open_member(member)
-
-    def _judge(self, member: Any, wrapper: Any) -> tuple[Any, Any] | Rejected:
-        if type(member) is not dict:
-            return _not_an_object(member)
-        source = member.get("_source")
-        if type(source) is dict:  # a hit of a search
-            member = {**source, "_id": member["_id"]} if "_id" in member else source
-        return (member, wrapper) if self.recognises(member) else self._unrecognised()
-
-    def _unrecognised(self) -> Rejected:
-        return Rejected("unrecognised_shape", f"not {self.name}, which is recognised by: {self.recognised_by}")
-
-
-def _not_an_object(value: Any) -> Rejected:
-    kinds = {list: "an array", str: "text", bool: "true or false", type(None): "null"}
-    return Rejected("not_an_object", f"an element is {kinds.get(type(value), 'a number')}, not an object")
-
-
-def _find_wrapped(value: Mapping[str, Any]) -> list[Any] | None:
-    hits = value.get("hits")
-    found = [value.get(name) for name in _WRAPPERS] + [hits.get("hits") if type(hits) is dict else None]
-    return next((members for members in found if type(members) is list), None)
-
-
-class _Reader:
-    """Reads the elements of one event."""
-
-    def __init__(self, format_: Format, event: Event, timezone: ZoneInfo, unknown_severity: Severity) -> None:
-        self._format = format_
-        self._event_id = event.id
-        self._received = datetime.fromtimestamp(event.received, UTC)
-        self._timezone = timezone
-        self._unknown_severity = unknown_severity
-
-    def read(self, index: int, raw: Any, wrapper: Any) -> Element:
-        """One element: an alert, or a deliberate drop."""
-        for reason, matches in self._format.drop:
-            if matches(raw, wrapper):
-                return Dropped(reason)
-        fields, notes = self._format.fields, []
-        states = self._format.states
-        state, one_shot = states.read(raw, wrapper) if states else (State.FIRING, True)
-        identity = _first_noted(fields.id, read_id, raw, wrapper, notes)
-        alert = Alert(
-            event_id=self._event_id,
-            index=index,
-            format=self._format.name,
-            id=identity,
-            title=self._read_title(raw, wrapper, identity),
-            severity=self._read_severity(raw, wrapper, notes),
-            state=state,
-            one_shot=one_shot,
-            time=self._read_time(raw, wrapper, notes),
-            received=self._received,
-            description=_first(fields.description, read_text, raw, wrapper),
-            host=_first(fields.host, read_host, raw, wrapper),
-            user=_first(fields.user, read_line, raw, wrapper),
-            source=_first_noted(fields.source, read_address, raw, wrapper, notes),
-            destination=_first_noted(fields.destination, read_address, raw, wrapper, notes),
-            rule=_first(fields.rule, read_line, raw, wrapper),
-            link=_first(fields.link, read_link, raw, wrapper),
-            tenant=_first(fields.tenant, read_line, raw, wrapper),
-            observables=self._read_observables(raw, wrapper),
-            notes=self._finish_notes(raw, wrapper, notes),
-            content_hash=hash_content(raw),
-            raw=raw,
-        )
-        return alert
-
-    def _read_title(self, raw: Any, wrapper: Any, identity: str | None) -> str:
-        title = _first(self._format.fields.title, read_title, raw, wrapper)
-        title = title or _first(self._format.fallback_title, read_title, raw, wrapper)
-        if title:
-            return title
-        return f"{self._format.product} alert {identity or ''}".strip()[:MOST_TITLE]
-
-    def _read_severity(self, raw: Any, wrapper: Any, notes: list[Note]) -> Severity:
-        for each in self._format.severity:
-            severity = each.read(each.source(raw, wrapper))
-            if severity is not None:
-                return severity
-        notes.append("severity_unknown")
-        return self._unknown_severity
-
-    def _read_time(self, raw: Any, wrapper: Any, notes: list[Note]) -> datetime | None:
-        for source in self._format.fields.time:
-            value = source(raw, wrapper)
-            if value is not None:
-                reading = read_moment(value, self._timezone, self._received)
-                if reading.time is not None:
-                    notes.extend(reading.notes)
-                    return reading.time
-        notes.append("time_unknown")
-        return None
-
-    def _read_observables(self, raw: Any, wrapper: Any) -> dict[str, tuple[str, ...]]:
-        found: dict[str, tuple[str, ...]] = {}
-        for name, source in self._format.observables:
-            value = source(raw, wrapper)
-            if value is not None:
-                texts = _list_texts(value)
-                if texts:
-                    found[name] = texts
-        return found
-
-    def _finish_notes(self, raw: Any, wrapper: Any, notes: list[Note]) -> tuple[Note, ...]:
-        notes.extend(note for note, matches in self._format.notes if matches(raw, wrapper))
-        return tuple(dict.fromkeys(notes))
-
-
-def _first(sources: Sources, read: Callable[[Any], str | None], raw: Any, wrapper: Any) -> str | None:
-    for source in sources:
-        value = source(raw, wrapper)
-        if value is not None:
-            text = read(value)
-            if text is not None:
-                return text
-    return None
-
-
-def _first_noted(
-    sources: Sources,
-    read: Callable[[Any], tuple[str | None, Sequence[Note]]],
-    raw: Any,
-    wrapper: Any,
-    notes: list[Note],
-) -> str | None:
-    for source in sources:
-        value = source(raw, wrapper)
-        if value is not None:
-            text, more = read(value)
-            notes.extend(more)
-            if text is not None:
-                return text
-    return None
-
-
-def _list_texts(value: Any) -> tuple[str, ...]:
-    members = value if type(value) is list else [value]
-    texts = (read_line(member) for member in members[:_MOST_OBSERVABLES])
-    return tuple(dict.fromkeys(text for text in texts if text is not None))
-
-
-def hash_content(raw: Any) -> str:
-    """16 hex digits of an element, whatever the order of its keys."""
+def load_format(path: Path) -> Format:
+    """The format of a file, whose name it has. Raises ConfigurationError with all problems."""
     try:
-        content = orjson.dumps(raw, option=orjson.OPT_SORT_KEYS)
-    except TypeError:  # over 254 levels, more than orjson writes; marshal keeps the order of the keys
-        content = marshal.dumps(raw, 2)
-    return hashlib.blake2b(content, digest_size=8).hexdigest()
+        content = path.read_bytes()
+    except OSError as error:
+        raise ConfigurationError([f"{path}:1:1: cannot be read: {error.strerror}"]) from error
+    return parse_format(path.stem, parse_document(content, str(path)))
+
+
+def parse_format(name: str, document: Document) -> Format:
+    """The format of a document. Raises ConfigurationError with all problems."""
+    compiler = _Compiler(document)
+    compiled = compiler.compile(name)
+    if compiler.problems:
+        raise ConfigurationError(
+            [f"{document.name}:{at.line}:{at.column}: {text}" for at, text in sorted(compiler.problems)]
+        )
+    return compiled
+
+
+class _Compiler:
+    """Compiles each part of a document; what is wrong is kept and something harmless stands in its place."""
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self.problems: list[tuple[Position, str]] = []
+
+    def compile(self, name: str) -> Format:
+        data = self._section(self.document.data, "", _KEYS, _NEEDED)
+        if not _NAME.fullmatch(name):
+            self._complain("", f"the file's name, {name!r}, must be small letters, digits, - and _")
+        recognises, recognised_by = self._recognition(data.get("recognised_by"), "recognised_by")
+        group_by, named_by = self._group_by(data.get("group_by"), "group_by")
+        return Format(
+            name=name,
+            product=str(data.get("product", name)),
+            decode=self._syntax(data.get("syntax", "json")),
+            recognises=recognises,
+            recognised_by=recognised_by,
+            split=self._split(data.get("elements"), "elements"),
+            drop=self._drop(data.get("drop"), "drop"),
+            fields=self._fields(data.get("fields"), "fields"),
+            fallback_title=self._fallback_title(data.get("fallback_title"), "fallback_title"),
+            severity=self._severity(data.get("severity"), "severity"),
+            states=self._states(data.get("states"), "states"),
+            observables=self._observables(data.get("observables"), "observables"),
+            notes=self._notes(data.get("notes"), "notes"),
+            group_by=group_by,
+            named_by=named_by,
+        )
+
+    def _complain(self, path: str, text: str, *, key: bool = False) -> None:
+        self.problems.append((self.document.position_of(path, key=key), f"{path}: {text}" if path else text))
+
+    def _section(
+        self, value: Any, path: str, known: Sequence[str] | None = None, needed: Sequence[str] = ()
+    ) -> dict[str, Any]:
+        """A mapping; with `known` keys, no others."""
+        if not isinstance(value, dict):
+            self._complain(path, "must be a section of keys and values")
+            return {}
+        for key in value:
+            if known is not None and key not in known:
+                self._complain(_below(path, key), f"unknown key{suggest(key, known)}", key=True)
+        for key in needed:
+            if key not in value:
+                self._complain(path, f"{key} is missing")
+        return value
+
+    def _list(self, value: Any, path: str) -> list[Any]:
+        if value is None:
+            return []
+        if not isinstance(value, list):
+            self._complain(path, "must be a list")
+            return []
+        return value
+
+    def _syntax(self, value: Any) -> Decode:
+        if value not in SYNTAXES:
+            self._complain("syntax", f"{value!r} is no syntax{suggest(str(value), sorted(SYNTAXES))}")
+        return SYNTAXES.get(value, SYNTAXES["json"])
+
+    def _attempt(self, path: str, compile_it: Callable[[str], T], value: Any, instead: T) -> T:
+        """What `compile_it` makes of a value, else a problem."""
+        if not isinstance(value, str):
+            self._complain(path, "must be text")
+            return instead
+        try:
+            return compile_it(value)
+        except ExpressionError as error:
+            self._complain(path, str(error))
+            return instead
+
+    def _recognition(self, value: Any, path: str) -> tuple[Match, str]:
+        """One of several sections, each of which holds if all its paths are of their kinds."""
+        sections = value if isinstance(value, list) else [value]
+        places = [f"{path}[{index}]" for index in range(len(sections))] if isinstance(value, list) else [path]
+        tests = [
+            all_match([self._kind(place, kind, here) for place, kind in self._section(section, here).items()])
+            for section, here in zip(sections, places, strict=True)
+        ]
+        words = [
+            " and ".join(f"{place} ({kind})" for place, kind in section.items()) or "any object"
+            for section in sections
+            if isinstance(section, dict)
+        ]
+        only = tests[0] if len(tests) == 1 else lambda raw, wrapper: any(test(raw, wrapper) for test in tests)
+        return only, " or ".join(words)
+
+    def _kind(self, place: str, kind: Any, path: str) -> Match:
+        if kind not in KINDS:
+            self._complain(_below(path, place), f"{kind!r} is no kind{suggest(str(kind), KINDS)}")
+            kind = "present"
+        return match_kind(self._paths(place, _below(path, place)), kind)
+
+    def _split(self, value: Any, path: str) -> Source | None:
+        return self._paths(value, path)[0] if value is not None else None
+
+    def _fields(self, value: Any, path: str) -> Fields:
+        known = [field.name for field in fields_of(Fields)]
+        section = self._section(value, path, known)
+        return Fields(**{name: self._sources(section[name], f"{path}.{name}") for name in known if name in section})
+
+    def _sources(self, value: Any, path: str) -> Sources:
+        """Where a fact lies: paths, `{path, if}`, `{jinja}`, or a list of these."""
+        if isinstance(value, list):
+            return tuple(source for i, each in enumerate(value) for source in self._sources(each, f"{path}[{i}]"))
+        if not isinstance(value, dict):
+            return self._paths(value, path)
+        if "jinja" in value:
+            section = self._section(value, path, ("jinja",))
+            return (self._attempt(f"{path}.jinja", compile_jinja, section["jinja"], _NOTHING),)
+        section = self._section(value, path, ("path", "if"), ("path", "if"))
+        matches = self._match(section.get("if", {}), f"{path}.if")
+        return tuple(only_if(matches, source) for source in self._paths(section.get("path", "?"), f"{path}.path"))
+
+    def _paths(self, value: Any, path: str) -> Sources:
+        return self._attempt(path, compile_paths, value, (_NOTHING,))
+
+    def _match(self, value: Any, path: str) -> Match:
+        """`{path: word}`, `{path: [words]}`, `{path: {not: words}}`: all must hold. null is what is absent."""
+        matches = []
+        for place, content in self._section(value, path).items():
+            here = _below(path, place)
+            wanted = not isinstance(content, dict)
+            words = content if wanted else self._section(content, here, ("not",), ("not",)).get("not")
+            matches.append(match_words(self._paths(place, here), self._words(words, here), wanted=wanted))
+        return all_match(matches)
+
+    def _words(self, value: Any, path: str) -> frozenset[str | None]:
+        words = value if isinstance(value, list) else [value]
+        if any(isinstance(word, dict | list) for word in words):
+            self._complain(path, "must be a word, or a list of words")
+        return frozenset(read_word(word) for word in words)
+
+    def _drop(self, value: Any, path: str) -> tuple[tuple[str, Match], ...]:
+        rules = []
+        for index, each in enumerate(self._list(value, path)):
+            here = f"{path}[{index}]"
+            section = self._section(each, here, ("reason", "if", "when"), ("reason",))
+            reason = str(section.get("reason"))
+            if not _REASON.fullmatch(reason):
+                self._complain(f"{here}.reason", "must be a word of small letters and _")
+            conditions = [self._match(section["if"], f"{here}.if")] if "if" in section else []
+            if "when" in section:
+                conditions.append(self._attempt(f"{here}.when", compile_when, section["when"], _NOTHING))
+            if not conditions:
+                self._complain(here, "if or when is missing")
+            rules.append((reason, all_match(conditions)))
+        return tuple(rules)
+
+    def _fallback_title(self, value: Any, path: str) -> Sources:
+        return (self._attempt(path, compile_title, value, _NOTHING),) if value is not None else ()
+
+    def _severity(self, value: Any, path: str) -> tuple[Graded, ...]:
+        return tuple(
+            graded
+            for index, each in enumerate(self._list(value, path))
+            for graded in self._graded(each, f"{path}[{index}]")
+        )
+
+    def _graded(self, value: Any, path: str) -> Iterator[Graded]:
+        section = self._section(value, path, ("path", "words", "scale"), ("path",))
+        if ("words" in section) == ("scale" in section):
+            self._complain(path, "must have either words or scale")
+            return
+        kind = "words" if "words" in section else "scale"
+        content, here = section[kind], f"{path}.{kind}"
+        try:
+            if content == "standard":
+                read = Words(STANDARD_WORDS).read
+            else:
+                groups = self._by_severity(content, here)
+                read = parse_words(groups).read if kind == "words" else parse_scale(groups).read
+        except ValueError as error:
+            self._complain(here, str(error))
+            return
+        for source in self._paths(section.get("path", "?"), f"{path}.path"):
+            yield Graded(source, read)
+
+    def _by_severity(self, value: Any, path: str) -> dict[Severity, Any]:
+        names = {str(severity): severity for severity in Severity}
+        section = self._section(value, path, tuple(names))
+        return {names[name]: content for name, content in section.items() if name in names}
+
+    def _states(self, value: Any, path: str) -> States | None:
+        if value is False:
+            return None
+        section = self._section(value, path, ("path", "resolved", "firing"), ("path", "resolved"))
+        firing = self._words(section["firing"], f"{path}.firing") if "firing" in section else None
+        resolved = self._words(section.get("resolved", "?"), f"{path}.resolved")
+        return States(self._paths(section.get("path", "?"), f"{path}.path"), resolved, firing)
+
+    def _observables(self, value: Any, path: str) -> tuple[tuple[str, Sources], ...]:
+        section = self._section(value, path) if value is not None else {}
+        return tuple((name, self._paths(text, _below(path, name))) for name, text in section.items())
+
+    def _notes(self, value: Any, path: str) -> tuple[tuple[str, Match], ...]:
+        section = self._section(value, path) if value is not None else {}
+        return tuple((note, self._match(match, _below(path, note))) for note, match in section.items())
+
+    def _group_by(self, value: Any, path: str) -> tuple[GroupBy, tuple[bool, ...]]:
+        entries = [str(each) for each in self._list(value, path)]
+        if not entries:
+            self._complain(path, "must have at least one entry")
+        compiled = [
+            self._attempt(f"{path}[{index}]", lambda text: compile_group_by([text]), entry, _NO_GROUP)
+            for index, entry in enumerate(entries)
+        ]
+        return (
+            lambda scene: tuple(value for part in compiled for value in part(scene)),
+            tuple(entry in _NAMING for entry in entries),
+        )
+
+
+def _below(path: str, key: str) -> str:
+    return f"{path}.{key}" if path else key

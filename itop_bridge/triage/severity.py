@@ -69,3 +69,40 @@ def _read_number(value: Any) -> int | None:
     if type(value) is list and value and type(value[0]) is not list:
         return _read_number(value[0])
     return None
+
+
+_RANGE = re.compile(r"([0-9]{1,9})(?:(\+)|-([0-9]{1,9}))?")
+_WIDEST = 10_000
+
+
+def parse_words(groups: Mapping[Severity, Any]) -> Words:
+    """The table of a format: words by severity. Raises ValueError for what is no word."""
+    table: dict[str, Severity] = {}
+    for severity, content in groups.items():
+        for word in content if isinstance(content, list) else [content]:
+            if not isinstance(word, str):
+                raise ValueError(f"{severity}: must be a word, or a list of words: put it in quotes")  # noqa: TRY004 - one error for all
+            table[fold_word(word)] = severity
+    return Words(table)
+
+
+def parse_scale(groups: Mapping[Severity, Any]) -> Scale:
+    """The scale of a format: numbers and ranges by severity, `3`, `0-6`, `15+`. Raises ValueError for what is none."""
+    table: dict[int, Severity] = {}
+    above: tuple[int, Severity] | None = None
+    for severity, content in groups.items():
+        for text in content if isinstance(content, list) else [content]:
+            numbers, is_open = _parse_range(str(text))
+            if table.keys() & numbers:
+                raise ValueError(f"{severity}: {text} stands in the scale twice")
+            table |= dict.fromkeys(numbers, severity)
+            above = (numbers.start, severity) if is_open else above
+    return Scale(table, above)
+
+
+def _parse_range(text: str) -> tuple[range, bool]:
+    parts = _RANGE.fullmatch(text.strip())
+    low, high = (int(parts[1]), int(parts[3] or parts[1])) if parts else (1, 0)
+    if parts is None or not low <= high < low + _WIDEST:
+        raise ValueError(f"{text!r} is no range; write 3, 0-6 or 15+")
+    return range(low, high + 1), parts[2] is not None
