@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 import structlog
@@ -153,12 +153,8 @@ async def _until_stopped(stop: asyncio.Event, tasks: list[asyncio.Task[None]]) -
         done, _ = await asyncio.wait({stopping, *tasks}, return_when=asyncio.FIRST_COMPLETED)
     finally:
         stopping.cancel()
-    for task in done - {stopping}:
-        await _raise_of(task)
-
-
-async def _raise_of(task: Awaitable[None]) -> None:
-    await task
+    for task in done:
+        task.result()
 
 
 async def _finish(tasks: list[asyncio.Task[None]], timeout_s: float) -> None:

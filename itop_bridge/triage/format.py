@@ -90,6 +90,8 @@ class _Compiler:
         if not _NAME.fullmatch(name):
             self._complain("", f"the file's name, {name!r}, must be small letters, digits, - and _")
         recognises, recognised_by = self._recognition(data.get("recognised_by"), "recognised_by")
+        if "elements" in data:
+            recognised_by = f"{data['elements']} (array) or {recognised_by}"
         group_by, named_by = self._group_by(data.get("group_by"), "group_by")
         return Format(
             name=name,

@@ -17,7 +17,9 @@ from itop_bridge.journal.profile import Profile
 from itop_bridge.settings.load import Loaded
 from itop_bridge.settings.organization import Organization
 from itop_bridge.settings.route import Route as RouteSettings
-from itop_bridge.triage.format import Format, compile_group_by, load_formats
+from itop_bridge.triage.case_key import compile_group_by
+from itop_bridge.triage.format import load_formats
+from itop_bridge.triage.mapping import Format
 from itop_bridge.triage.registry import Factory, Registry, load_registry, read_settings
 from itop_bridge.triage.route import Route, Scene
 
@@ -55,6 +57,15 @@ def load_routing(loaded: Loaded) -> Routing:
     if problems.lines:
         raise ConfigurationError(problems.lines)
     return Routing(tuple(route for route in routes if route), registry)
+
+
+def find_problems(loaded: Loaded) -> Sequence[str]:
+    """What is wrong with the routes, one line each. For `itop-bridge check`."""
+    try:
+        routing = load_routing(loaded)
+    except ConfigurationError as error:
+        return error.problems
+    return [f"{record.origin}: the factory does not load: {record.detail}" for record in routing.registry.failed]
 
 
 def _compile(

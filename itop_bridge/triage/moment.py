@@ -11,6 +11,9 @@ from itop_bridge.triage.value import read_scalar
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LONGEST = 80
 _NUMBER = re.compile(r"[0-9]{1,20}(?:\.[0-9]{0,20})?")
+_PLAIN_ISO = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?(?:Z|[+-][0-9]{2}:?[0-9]{2})"
+)
 _ISO = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]([0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]{1,9})?)?) *(.*)")
 _CLOCK = re.compile(r"([0-9]{1,2}):([0-9]{2}):([0-9]{2})(?:[.,]([0-9]{1,9}))?")
 _SHORT_DATE = re.compile(r"([0-9]{2})/([0-9]{2})-([0-9]{2}:[0-9]{2}:[0-9]{2}\S*)")
@@ -82,6 +85,8 @@ def read_moment(value: Any, zone: tzinfo, received: datetime) -> Reading:
 def _read(value: Any, zone: tzinfo, received: datetime) -> Reading:
     if type(value) is int or type(value) is float:
         return _read_number(Decimal(repr(value)))
+    if type(value) is str and _PLAIN_ISO.fullmatch(value):  # nearly all are like this
+        return Reading(datetime.fromisoformat(value).astimezone(UTC))
     text = read_scalar(value)
     if text is None or len(text) > _LONGEST:
         return _NOTHING

@@ -128,7 +128,7 @@ def read_settings(factory: Factory, values: Mapping[str, Any]) -> tuple[Any, lis
     known = {keys[key]: value for key, value in values.items() if key in keys}
     names = {name: key for key, name in keys.items()}
     try:
-        settings = TypeAdapter(factory.settings_class).validate_python(known)
+        settings: Any = TypeAdapter(factory.settings_class).validate_python(known)
     except ValidationError as error:
         problems += [
             SettingsProblem(tuple(names.get(str(part), part) for part in each["loc"]), each["msg"])

@@ -11,7 +11,7 @@ from itop_bridge.intent import Case, Intent
 from itop_bridge.journal.profile import Profile
 from itop_bridge.settings.policy import Policy
 from itop_bridge.settings.topic import TopicPattern
-from itop_bridge.triage.format import Format
+from itop_bridge.triage.mapping import Format
 
 Scene = Mapping[str, Any]
 """What a route's expressions see: `alert`, `raw`, `topic`."""

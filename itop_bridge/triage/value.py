@@ -36,7 +36,7 @@ def read_text(value: Any) -> str | None:
     text = read_scalar(value)
     if text is None:
         return None
-    if not text.isprintable():
+    if not (text.isprintable() or text.replace("\n", "").isprintable()):
         text = text.translate(_CONTROLS_OF_TEXT).strip()
     return text if len(text) <= _MOST_TEXT else text[: _MOST_TEXT - 1] + "…"
 

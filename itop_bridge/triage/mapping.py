@@ -1,0 +1,319 @@
+"""From an event to its alerts, by a format: a syntax, and a table of where each fact lies. Pure.
+
+A missing or wrongly typed field leaves a note on the alert; only what is no alert of the format at all is rejected.
+"""
+
+import hashlib
+import marshal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import orjson
+
+from itop_bridge.alert import Alert, Event, Severity, State
+from itop_bridge.errors import ElementError
+from itop_bridge.outcome import Dropped, Rejected
+from itop_bridge.triage.address import read_address
+from itop_bridge.triage.case_key import GroupBy
+from itop_bridge.triage.moment import read_moment
+from itop_bridge.triage.source import Match, Source, Sources
+from itop_bridge.triage.syntax import Decode
+from itop_bridge.triage.value import (
+    MOST_TITLE,
+    read_host,
+    read_id,
+    read_line,
+    read_link,
+    read_text,
+    read_title,
+    read_word,
+)
+
+Element = Alert | Dropped | Rejected
+Note = str
+
+_MOST_ELEMENTS = 100_000
+_MOST_OBSERVABLES = 50
+_WRAPPERS = ("alerts", "value", "results")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fields:
+    """Where the facts of an alert lie."""
+
+    id: Sources = ()
+    title: Sources = ()
+    description: Sources = ()
+    time: Sources = ()
+    host: Sources = ()
+    user: Sources = ()
+    source: Sources = ()
+    destination: Sources = ()
+    rule: Sources = ()
+    link: Sources = ()
+    tenant: Sources = ()
+
+
+@dataclass(frozen=True, slots=True)
+class States:
+    """Where an alert says whether it fires. With `firing`, one that says neither has no state: it is one-shot."""
+
+    sources: Sources
+    resolved: frozenset[str | None]
+    firing: frozenset[str | None] | None
+
+    def read(self, raw: Any, wrapper: Any) -> tuple[State, bool]:
+        """The state, and whether the alert is one-shot."""
+        for source in self.sources:
+            word = read_word(source(raw, wrapper))
+            if word is None:
+                continue
+            if word in self.resolved:
+                return State.RESOLVED, False
+            if self.firing is None or word in self.firing:
+                return State.FIRING, False
+        return State.FIRING, self.firing is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Graded:
+    """A place where a severity lies, and how it is written there."""
+
+    source: Source
+    read: Callable[[Any], Severity | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Format:
+    """How a SIEM writes alerts, compiled; made by `format.load_format`."""
+
+    name: str
+    product: str
+    decode: Decode
+    recognised_by: str
+    """In words, for those whose payload is not."""
+    recognises: Match
+    split: Source | None
+    """Gives the array whose members are the elements, where an object holds several."""
+    drop: tuple[tuple[str, Match], ...]
+    fields: Fields
+    fallback_title: Sources
+    severity: tuple[Graded, ...]
+    states: States | None
+    observables: tuple[tuple[str, Sources], ...]
+    notes: tuple[tuple[Note, Match], ...]
+    group_by: GroupBy
+    named_by: tuple[bool, ...]
+    """For each value of `group_by`: whether it only names the alert (its rule or title), and not whom it is about."""
+
+    def read(self, event: Event, *, timezone: ZoneInfo, unknown_severity: Severity) -> Iterator[Element]:
+        """The elements of an event, in order, at least one. Never raises for what a payload holds."""
+        reader = _Reader(self, event, timezone, unknown_severity)
+        parts = self._open(event.payload)
+        for index, part in enumerate(islice(parts, _MOST_ELEMENTS)):
+            yield reader.read(index, *part) if isinstance(part, tuple) else part
+        if next(parts, None) is not None:
+            yield Rejected("too_large", f"more than {_MOST_ELEMENTS} elements; those after them are here", "payload")
+
+    def case_fields(self, alert: Alert) -> tuple[tuple[str, ...], bool]:
+        """The values of the format's own case key; True if it is weak, so that the content's hash stands for it.
+
+        Weak is a key without any value, or of an alert that says neither its name nor whom it is about.
+        """
+        values = self.group_by({"alert": alert, "raw": alert.raw, "topic": {}})
+        about = any(value and not names for value, names in zip(values, self.named_by, strict=True))
+        if about or (any(values) and _first(self.fields.title, read_title, alert.raw, {}) is not None):
+            return values, False
+        return (alert.content_hash,), True
+
+    def _open(self, payload: bytes) -> Iterator[tuple[Any, Any] | Dropped | Rejected]:
+        """The elements as they were sent, each with the object that held it ({} if none)."""
+        for value in self.decode(payload):
+            if isinstance(value, ElementError):
+                yield Rejected(value.reason, value.detail, value.field)
+            elif type(value) is list:
+                yield from self._open_members(value, self._open_object)
+            else:
+                yield from self._open_object(value)
+
+    def _open_object(self, value: Any) -> Iterator[tuple[Any, Any] | Dropped | Rejected]:
+        if type(value) is not dict:
+            yield _not_an_object(value)
+            return
+        members = self.split(value, {}) if self.split else None
+        if type(members) is list:
+            yield from self._open_members(
+                members, lambda member: [(member, value) if type(member) is dict else _not_an_object(member)]
+            )
+        elif self.recognises(value, {}):
+            yield value, {}
+        elif (members := _find_wrapped(value)) is not None:
+            yield from self._open_members(members, lambda member: [self._judge(member, value)])
+        else:
+            yield self._unrecognised()
+
+    def _open_members(
+        self, members: list[Any], open_member: Callable[[Any], Any]
+    ) -> Iterator[tuple[Any, Any] | Dropped | Rejected]:
+        if not members:
+            yield Dropped("empty_batch")
+        for member in members:
+            yield from open_member(member)
+
+    def _judge(self, member: Any, wrapper: Any) -> tuple[Any, Any] | Rejected:
+        if type(member) is not dict:
+            return _not_an_object(member)
+        source = member.get("_source")
+        if type(source) is dict:  # a hit of a search
+            member = {**source, "_id": member["_id"]} if "_id" in member else source
+        return (member, wrapper) if self.recognises(member, wrapper) else self._unrecognised()
+
+    def _unrecognised(self) -> Rejected:
+        return Rejected("unrecognised_shape", f"not {self.name}, which is recognised by: {self.recognised_by}")
+
+
+def _not_an_object(value: Any) -> Rejected:
+    kinds = {list: "an array", str: "text", bool: "true or false", type(None): "null"}
+    return Rejected("not_an_object", f"an element is {kinds.get(type(value), 'a number')}, not an object")
+
+
+def _find_wrapped(value: Mapping[str, Any]) -> list[Any] | None:
+    hits = value.get("hits")
+    found = [value.get(name) for name in _WRAPPERS] + [hits.get("hits") if type(hits) is dict else None]
+    return next((members for members in found if type(members) is list), None)
+
+
+class _Reader:
+    """Reads the elements of one event."""
+
+    def __init__(self, format_: Format, event: Event, timezone: ZoneInfo, unknown_severity: Severity) -> None:
+        self._format = format_
+        self._event_id = event.id
+        self._received = datetime.fromtimestamp(event.received, UTC)
+        self._timezone = timezone
+        self._unknown_severity = unknown_severity
+
+    def read(self, index: int, raw: Any, wrapper: Any) -> Element:
+        """One element: an alert, or a deliberate drop."""
+        for reason, matches in self._format.drop:
+            if matches(raw, wrapper):
+                return Dropped(reason)
+        fields = self._format.fields
+        notes: list[Note] = []
+        states = self._format.states
+        state, one_shot = states.read(raw, wrapper) if states else (State.FIRING, True)
+        identity = _first_noted(fields.id, read_id, raw, wrapper, notes)
+        return Alert(
+            event_id=self._event_id,
+            index=index,
+            format=self._format.name,
+            id=identity,
+            title=self._read_title(raw, wrapper, identity),
+            severity=self._read_severity(raw, wrapper, notes),
+            state=state,
+            one_shot=one_shot,
+            time=self._read_time(raw, wrapper, notes),
+            received=self._received,
+            description=_first(fields.description, read_text, raw, wrapper),
+            host=_first(fields.host, read_host, raw, wrapper),
+            user=_first(fields.user, read_line, raw, wrapper),
+            source=_first_noted(fields.source, read_address, raw, wrapper, notes),
+            destination=_first_noted(fields.destination, read_address, raw, wrapper, notes),
+            rule=_first(fields.rule, read_line, raw, wrapper),
+            link=_first(fields.link, read_link, raw, wrapper),
+            tenant=_first(fields.tenant, read_line, raw, wrapper),
+            observables=self._read_observables(raw, wrapper),
+            notes=self._finish_notes(raw, wrapper, notes),
+            content_hash=hash_content(raw),
+            raw=raw,
+        )
+
+    def _read_title(self, raw: Any, wrapper: Any, identity: str | None) -> str:
+        title = _first(self._format.fields.title, read_title, raw, wrapper)
+        title = title or _first(self._format.fallback_title, read_title, raw, wrapper)
+        if title:
+            return title
+        return f"{self._format.product} alert {identity or ''}".strip()[:MOST_TITLE]
+
+    def _read_severity(self, raw: Any, wrapper: Any, notes: list[Note]) -> Severity:
+        for each in self._format.severity:
+            severity = each.read(each.source(raw, wrapper))
+            if severity is not None:
+                return severity
+        notes.append("severity_unknown")
+        return self._unknown_severity
+
+    def _read_time(self, raw: Any, wrapper: Any, notes: list[Note]) -> datetime | None:
+        for source in self._format.fields.time:
+            value = source(raw, wrapper)
+            if value is not None:
+                reading = read_moment(value, self._timezone, self._received)
+                if reading.time is not None:
+                    notes.extend(reading.notes)
+                    return reading.time
+        notes.append("time_unknown")
+        return None
+
+    def _read_observables(self, raw: Any, wrapper: Any) -> dict[str, tuple[str, ...]]:
+        found: dict[str, tuple[str, ...]] = {}
+        for name, sources in self._format.observables:
+            for source in sources:
+                value = source(raw, wrapper)
+                if value is not None and (texts := _list_texts(value)):
+                    found[name] = texts
+                    break
+        return found
+
+    def _finish_notes(self, raw: Any, wrapper: Any, notes: list[Note]) -> tuple[Note, ...]:
+        for note, matches in self._format.notes:
+            if matches(raw, wrapper):
+                notes.append(note)
+        return tuple(dict.fromkeys(notes)) if notes else ()
+
+
+def _first(sources: Sources, read: Callable[[Any], str | None], raw: Any, wrapper: Any) -> str | None:
+    for source in sources:
+        value = source(raw, wrapper)
+        if value is not None:
+            text = read(value)
+            if text is not None:
+                return text
+    return None
+
+
+def _first_noted(
+    sources: Sources,
+    read: Callable[[Any], tuple[str | None, Sequence[Note]]],
+    raw: Any,
+    wrapper: Any,
+    notes: list[Note],
+) -> str | None:
+    for source in sources:
+        value = source(raw, wrapper)
+        if value is not None:
+            text, more = read(value)
+            notes.extend(more)
+            if text is not None:
+                return text
+    return None
+
+
+def _list_texts(value: Any) -> tuple[str, ...]:
+    if type(value) is not list:
+        text = read_line(value)
+        return () if text is None else (text,)
+    texts = [read_line(member) for member in value[:_MOST_OBSERVABLES]]
+    return tuple(dict.fromkeys([text for text in texts if text is not None]))
+
+
+def hash_content(raw: Any) -> str:
+    """16 hex digits of an element, whatever the order of its keys."""
+    try:
+        content = orjson.dumps(raw, option=orjson.OPT_SORT_KEYS)
+    except TypeError:  # over 254 levels, more than orjson writes; marshal keeps the order of the keys
+        content = marshal.dumps(raw, 2)
+    return hashlib.blake2b(content, digest_size=8).hexdigest()
