@@ -3,11 +3,12 @@
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import cached_property
 
 from itop_bridge.alert import Alert
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Case:
     """The key of a case: everything that belongs to one incident.
 
@@ -19,12 +20,12 @@ class Case:
     scope: str
     group: tuple[str, ...]
 
-    @property
+    @cached_property
     def key(self) -> str:
         """One text that no two cases share."""
         return json.dumps([self.organization, self.scope, *self.group], ensure_ascii=False, separators=(",", ":"))
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """The dedup key: the first 12 hex digits of the key's SHA-256."""
         return hashlib.sha256(self.key.encode("utf-8", "surrogatepass")).hexdigest()[:12]

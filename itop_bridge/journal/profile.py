@@ -4,13 +4,14 @@ import dataclasses
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from itop_bridge.intent import Texts, Writing
 from itop_bridge.settings.policy import Policy
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Profile:
     """A route's settings for delivery; stored as JSON under their hash."""
 
@@ -21,11 +22,11 @@ class Profile:
     settings: tuple[tuple[str, Any], ...] = ()
     """The factory's settings, for the texts."""
 
-    @property
+    @cached_property
     def body(self) -> str:
         return json.dumps(dataclasses.asdict(self), sort_keys=True, default=str, ensure_ascii=False)
 
-    @property
+    @cached_property
     def hash(self) -> str:
         return hashlib.sha256(self.body.encode()).hexdigest()[:16]
 
