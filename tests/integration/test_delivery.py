@@ -197,7 +197,7 @@ async def test_a_crash_after_the_mark_is_verified_first(path):
 
 
 async def test_a_late_create_settles_only_what_its_token_proves(path):
-    """create{F1} given up, still under way; verified "not there"; create{F1,F2} refused, reply lost; the first lands."""
+    """create{F1} given up, under way; verified "not there"; create{F1,F2} refused, reply lost; the first lands."""
     async with Rig.open(path) as rig:
         late = rig.simulator.faults.add(Fault(Kind.LATE, operation="core/create"))
         await rig.fires("F1")

@@ -1,0 +1,1 @@
+"""Intake: MQTT messages into the journal, acknowledged once they are on the disk. Nothing is parsed here."""

@@ -1,0 +1,213 @@
+"""The daemon as a process: alerts over a real broker, kills, outages, rubbish."""
+
+import asyncio
+import json
+import re
+import signal
+import sys
+from collections import Counter
+
+import pytest
+from daemon_process import Daemon
+
+from itop_bridge.simulator.fault import Fault, Kind
+
+pytestmark = pytest.mark.mosquitto
+
+TOKEN = re.compile(r"\[sb:[0-9a-f]{16}\]")
+COUNT = re.compile(r"(\d+) alerts?\b")
+
+
+def generic(number, rule="r", **changes):
+    alert = {"id": f"a{number}", "title": f"Rule {rule}", "rule": rule, "severity": "high", "host": "srv-01"}
+    return json.dumps({**alert, "time": "2026-11-24T10:00:00Z", **changes})
+
+
+def entries(incident):
+    return [entry["message"] for entry in incident["public_log"]]
+
+
+def told(itop):
+    """How many alerts iTop's logs stand for; each token must stand there once."""
+    texts = [text for incident in itop.objects("Incident") for text in entries(incident)]
+    tokens = Counter(token for text in texts for token in TOKEN.findall(text))
+    assert set(tokens.values()) <= {1}, tokens
+    return sum(int(COUNT.search(text)[1]) for text in texts)
+
+
+async def test_alerts_of_several_siems_become_incidents(daemon, mosquitto, itop):
+    await daemon.start()
+    wazuh = {
+        "timestamp": "2026-11-24T10:00:00.000+0000",
+        "rule": {"level": 13, "description": "Brute force", "id": "5712"},
+        "agent": {"id": "006", "name": "srv-01"},
+        "id": "1.1",
+        "data": {"srcip": "203.0.113.7"},
+    }
+    fired = {"status": "firing", "labels": {"alertname": "Down", "severity": "critical"}, "fingerprint": "f1"}
+    fired["startsAt"] = "2026-11-24T10:00:00Z"
+    await mosquitto.publish("siem/EXC/wazuh", [json.dumps(wazuh)])
+    await mosquitto.publish("siem/OTH/alertmanager", [json.dumps({"status": "firing", "alerts": [fired]})])
+    await daemon.settled(2)
+    resolved = {**fired, "status": "resolved"}
+    await mosquitto.publish("siem/OTH/alertmanager", [json.dumps({"status": "resolved", "alerts": [resolved]})])
+    await daemon.settled(3)
+    by_org = {incident["org_name"]: incident for incident in itop.objects("Incident")}
+    assert "Brute force on srv-01" in by_org["Example Customer"]["title"]
+    assert (by_org["Example Customer"]["impact"], by_org["Example Customer"]["urgency"]) == ("2", "2")
+    assert by_org["Other Org"]["status"] == "resolved"
+    assert by_org["Other Org"]["priority"] == "1"
+
+
+async def test_kills_in_a_storm_lose_nothing_and_double_nothing(daemon, mosquitto, itop):
+    itop.latency_s = 0.03
+    await daemon.start()
+    alerts = [generic(number, str(number % 5)) for number in range(400)]
+    publishing = asyncio.create_task(mosquitto.publish("siem/EXC/generic", alerts))
+    for pause_s in (0.3, 0.5, 0.8):
+        await asyncio.sleep(pause_s)
+        await daemon.stop(signal.SIGKILL)
+        await daemon.start()
+    await publishing
+    await daemon.settled(400)
+    assert len(itop.objects("Incident")) == 5
+    assert told(itop) == 400
+
+
+async def test_sigterm_ends_the_daemon_in_order_and_the_rest_is_done_next_time(daemon, mosquitto, itop):
+    await daemon.start()
+    itop.faults.add(Fault(Kind.MAINTENANCE, times=None))
+    await mosquitto.publish("siem/EXC/generic", [generic(1)])
+    await asyncio.sleep(0.5)
+    assert await daemon.stop() == 0
+    assert [e["event"] for e in daemon.events()][-1] == "daemon.stopped"
+    itop.faults.clear()
+    await mosquitto.publish("siem/EXC/generic", [generic(2)])
+    await daemon.start()
+    await daemon.settled(2)
+    assert told(itop) == 2
+
+
+async def test_an_itop_that_is_down_at_the_start_is_served_later(tmp_path, mosquitto, itop):
+    daemon = Daemon(tmp_path, mosquitto.port, "http://127.0.0.1:9")
+    await daemon.start()
+    await mosquitto.publish("siem/EXC/generic", [generic(1)])
+    await daemon.alarm("itop_unreachable")
+    assert await daemon.stop() == 0
+    daemon.config.write_text(daemon.config.read_text().replace("http://127.0.0.1:9", itop.url))
+    await daemon.start()
+    await daemon.settled(1)
+    assert await daemon.stop() == 0
+    assert told(itop) == 1
+
+
+async def test_a_broker_that_restarts_is_found_again(daemon, mosquitto, itop):
+    await daemon.start()
+    await mosquitto.publish("siem/EXC/generic", [generic(1)])
+    mosquitto.stop(signal.SIGTERM)
+    mosquitto.start()
+    await mosquitto.publish("siem/EXC/generic", [generic(2)])
+    await daemon.settled(2)
+    assert told(itop) == 2
+
+
+RUBBISH = {
+    "empty": (b"", "empty_payload"),
+    "not-json": (b"{not json", "invalid_json"),
+    "nan": (b'{"title": NaN}', "invalid_json"),
+    "scalar": (b"42", "not_an_object"),
+    "not-utf8": (b'{"title": "\xff\xfe"}', "invalid_encoding"),
+    "deep": (b"[" * 2000 + b"]" * 2000, "too_deep"),
+    "large": (b'{"title": "' + b"x" * 2_000_000 + b'"}', "too_large"),
+}
+
+
+async def test_rubbish_is_a_dead_letter_each_and_its_neighbours_go_on(daemon, mosquitto, itop):
+    await daemon.start()
+    for number, (payload, _) in enumerate(RUBBISH.values()):
+        await mosquitto.publish("siem/EXC/generic", [generic(2 * number)])
+        await mosquitto.publish("siem/EXC/generic", [payload])
+    await mosquitto.publish("siem/EXC/wazuh", [b'[{"rule": {"id": "1", "level": 5}}, "text", {"no": "rule"}]'])
+    await mosquitto.publish("siem/NOPE/generic", [generic(99)])
+    await daemon.settled(2 * len(RUBBISH) + 2)
+    reasons = daemon.rows("SELECT reason FROM dead_letters ORDER BY id")
+    expected = [(reason,) for _, reason in RUBBISH.values()]
+    assert reasons == [*expected, ("not_an_object",), ("unrecognised_shape",), ("organization_unknown",)]
+    assert all(detail for (detail,) in daemon.rows("SELECT detail FROM dead_letters WHERE reason <> 'empty_payload'"))
+    assert told(itop) == len(RUBBISH) + 1
+
+
+async def test_a_missing_or_odd_field_is_a_note_and_the_alert_is_delivered(daemon, mosquitto, itop):
+    await daemon.start()
+    odd = {"title": ["x"], "severity": {"a": 1}, "time": "never", "src_ip": "999.1.1.1", "id": 1.5}
+    await mosquitto.publish("siem/EXC/generic", [json.dumps(odd), "{}"])
+    await daemon.settled(2)
+    assert len(itop.objects("Incident")) == 2
+    assert daemon.rows("SELECT count(*) FROM dead_letters") == [(0,)]
+
+
+async def test_a_bad_configuration_is_told_whole_with_exit_78(daemon):
+    daemon.config.write_text(
+        daemon.config.read_text()
+        .replace("format: wazuh", "format: wazu")
+        .replace("group_interval: 1s", "group_intervall: 1")
+    )
+    process = await _run(daemon, "run")
+    told = (await process.stderr.read()).decode()
+    assert await process.wait() == 78
+    assert "did you mean group_interval?" in told
+    assert re.search(r"itop-bridge\.yaml:\d+:\d+: ", told)
+
+
+async def test_what_only_the_routes_can_tell_is_told_with_its_place(daemon):
+    daemon.config.write_text(
+        daemon.config.read_text()
+        .replace("format: wazuh", "format: wazu")
+        .replace("format: suricata", "when: alert.severity >= 'hihg', format: suricata")
+        .replace("group_by: [rule]", "settings: {teem: SOC}, group_by: ['rule ++']")
+    )
+    process = await _run(daemon, "check")
+    told = (await process.stderr.read()).decode()
+    assert await process.wait() == 78
+    for line in ("did you mean wazuh?", "'hihg' is no severity", "did you mean team?", "group_by"):
+        assert line in told
+
+
+async def test_a_second_daemon_on_the_same_journal_is_refused(daemon):
+    await daemon.start()
+    process = await _run(daemon, "run")
+    told = (await process.stderr.read()).decode()
+    assert await process.wait() == 1
+    assert "in use by another" in told
+
+
+async def test_a_journal_that_is_no_journal_is_exit_78_with_the_way_out(daemon):
+    daemon.journal.write_bytes(b"something else entirely" * 50)
+    process = await _run(daemon, "run")
+    told = (await process.stderr.read()).decode()
+    assert await process.wait() == 78
+    assert "mv " in told
+
+
+async def test_no_secret_is_told(daemon, mosquitto, itop):
+    daemon.config.write_text(daemon.config.read_text().replace("password: admin", "password: hunter2-secret"))
+    await daemon.start()
+    await mosquitto.publish("siem/EXC/generic", [generic(1)])
+    await daemon.alarm("itop_unreachable")
+    assert await daemon.stop() == 0
+    assert "hunter2" not in daemon.log.read_text()
+    assert len([c for c in itop.calls if c.code == 1]) <= 3, "bad credentials are not tried again and again"
+
+
+async def _run(daemon, command):
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "itop_bridge.cli.main",
+        command,
+        "--config",
+        str(daemon.config),
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+        cwd=daemon.folder,
+    )

@@ -1,0 +1,1 @@
+from broker_process import certificates, mosquitto  # noqa: F401 - fixtures
