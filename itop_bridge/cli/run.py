@@ -3,18 +3,17 @@
 import argparse
 import asyncio
 
-from itop_bridge.cli.check import check_settings
 from itop_bridge.daemon import run_daemon, stop_on_signals
 from itop_bridge.errors import ConfigurationError, JournalFormatError
 from itop_bridge.log import configure_log, get_logger, hide_secret
-from itop_bridge.settings.load import Loaded
+from itop_bridge.settings.load import Loaded, load_settings
 from itop_bridge.settings.secret import find_secrets
 from itop_bridge.triage.load import Routing, load_routing
 
 
 def run(args: argparse.Namespace) -> int:
     """Run until SIGTERM or SIGINT. Raises ConfigurationError with every problem of the configuration."""
-    loaded = check_settings(args.config, ())
+    loaded = load_settings(args.config)
     routing = load_routing(loaded)
     settings = loaded.settings
     configure_log(settings.log.level, json=settings.log.json_lines, file=args.logfile or settings.log.file)

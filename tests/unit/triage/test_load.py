@@ -1,0 +1,84 @@
+import pytest
+
+from itop_bridge.errors import ConfigurationError
+from itop_bridge.settings.load import load_settings
+from itop_bridge.triage.load import find_problems, load_routing
+
+BASE = """\
+mqtt: {host: localhost}
+itop: {address: "https://itop.example", user: u, password: p}
+defaults: {organization: EXC}
+routes:
+"""
+
+
+def loaded(tmp_path, routes):
+    path = tmp_path / "bridge.yaml"
+    path.write_text(BASE + routes)
+    return load_settings(path)
+
+
+def test_every_problem_of_every_route_is_told_with_its_place(tmp_path):
+    settings = loaded(
+        tmp_path,
+        """\
+  - {name: a, topic: a, format: wazu, factory: incident-siem}
+  - {name: b, topic: b, format: wazuh, factory: incident-sieme}
+  - {name: c, topic: c, format: wazuh, factory: incident-siem, when: "alert.severity >= 'hihg'"}
+  - {name: d, topic: d, format: wazuh, factory: incident-siem, group_by: ["host ++"]}
+  - {name: e, topic: e, format: wazuh, factory: incident-siem, settings: {teem: SOC, log: loud}}
+  - {name: f, topic: f, format: wazuh, factory: incident-siem, settings: {title: "{{ alert.title"}}
+""",
+    )
+    with pytest.raises(ConfigurationError) as caught:
+        load_routing(settings)
+    problems = caught.value.problems
+    for line, part in (
+        (5, "did you mean wazuh?"),
+        (6, "did you mean incident-siem?"),
+        (7, "'hihg' is no severity"),
+        (8, "group_by"),
+        (9, "did you mean team?"),
+        (9, "public"),
+        (10, "template"),
+    ):
+        assert any(f"bridge.yaml:{line}:" in each and part in each for each in problems), (line, part, problems)
+    assert list(find_problems(settings)) == problems
+
+
+def test_a_factory_that_does_not_load_is_told_where_it_is_wanted(tmp_path):
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "my_own.py").write_text("import nowhere_to_be_found\n")
+    path = tmp_path / "bridge.yaml"
+    path.write_text("factories: [own]\n" + BASE + "  - {name: a, topic: a, format: wazuh, factory: my-own}\n")
+    with pytest.raises(ConfigurationError, match="nowhere_to_be_found"):
+        load_routing(load_settings(path))
+
+
+def test_a_factory_that_does_not_load_takes_no_route_of_others_down(tmp_path):
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "broken.py").write_text("1 +\n")
+    path = tmp_path / "bridge.yaml"
+    path.write_text("factories: [own]\n" + BASE + "  - {name: a, topic: a, format: wazuh, factory: incident-siem}\n")
+    routing = load_routing(load_settings(path))
+    assert len(routing.routes) == 1
+    assert [record.name for record in routing.registry.failed] == ["broken"]
+    assert "SyntaxError" in find_problems(load_settings(path))[0]
+
+
+@pytest.mark.parametrize(
+    ("organization", "text"),
+    [("EXC", "code:EXC"), ("{name: Example Customer}", "name:Example Customer"), ("{id: 2}", "id:2")],
+)
+def test_an_organisation_is_named_by_code_name_or_id(tmp_path, organization, text):
+    route = f"  - {{name: a, topic: a, format: wazuh, factory: incident-siem, organization: {organization}}}\n"
+    (compiled,) = load_routing(loaded(tmp_path, route)).routes
+    assert compiled.organization({"topic": {}}) == text
+
+
+def test_the_same_settings_have_the_same_profile(tmp_path):
+    route = "  - {name: a, topic: a, format: wazuh, factory: incident-siem}\n"
+    other = route.replace("}", ", settings: {team: SOC}}")
+    one, same, changed = (load_routing(loaded(tmp_path, each)).routes[0].profile for each in (route, route, other))
+    assert one.hash == same.hash
+    assert one.hash != changed.hash

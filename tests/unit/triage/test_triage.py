@@ -1,0 +1,184 @@
+import asyncio
+import json
+
+import orjson
+import pytest
+
+from itop_bridge.alert import Event
+from itop_bridge.journal.intake import IntakeJournal, Received
+from itop_bridge.journal.store import Store
+from itop_bridge.journal.triage import Landing, TriageJournal
+from itop_bridge.log import Alarms
+from itop_bridge.outcome import Dropped, Rejected
+from itop_bridge.settings.load import load_settings
+from itop_bridge.triage.load import load_routing
+from itop_bridge.triage.triage import Triage, map_event
+
+BASE = """\
+mqtt: {host: localhost}
+itop: {address: "https://itop.example", user: u, password: p}
+defaults: {organization: EXC}
+routes:
+"""
+
+USUAL = """\
+  - {name: severe, topic: "siem/{org}/generic", format: generic, when: alert.severity >= 'high',
+     factory: incident-siem, organization: "{{ topic.org }}"}
+  - {name: minor, topic: "siem/{org}/generic", format: generic, when: alert.severity >= 'medium',
+     factory: incident-siem, organization: "{{ topic.org }}", settings: {create_from: critical}}
+  - {name: fixed, topic: fixed/generic, format: generic, factory: incident-siem, group_by: [rule, "alert.host | upper"]}
+"""
+
+
+def routes(tmp_path, text=USUAL):
+    path = tmp_path / "bridge.yaml"
+    path.write_text(BASE + text)
+    return load_routing(load_settings(path)).routes
+
+
+@pytest.fixture
+def usual(tmp_path):
+    return routes(tmp_path)
+
+
+def mapped(usual, topic, alert, size=None):
+    payload = alert if isinstance(alert, bytes) else json.dumps(alert).encode()
+    event = Event(1, topic if isinstance(topic, bytes) else topic.encode(), payload, 1000.0, size or len(payload))
+    return [element.result for element in map_event(event, usual)]
+
+
+def alert(**changes):
+    return {"id": "a1", "title": "T", "severity": "high", "host": "srv-01", "rule": "r", **changes}
+
+
+def test_an_alert_goes_to_the_first_route_whose_when_holds(usual):
+    (severe,) = mapped(usual, "siem/EXC/generic", alert())
+    (minor,) = mapped(usual, "siem/EXC/generic", alert(severity="medium"))
+    assert (severe.scope, severe.intents[0].kind) == ("code:EXC|severe", "create")
+    assert (minor.scope, minor.intents[0].kind) == ("code:EXC|minor", "append")
+
+
+def test_an_alert_that_no_route_wants_is_dropped(usual):
+    assert mapped(usual, "siem/EXC/generic", alert(severity="low")) == [Dropped("filtered")]
+
+
+@pytest.mark.parametrize(
+    ("topic", "payload", "size", "reason"),
+    [
+        ("other/topic", b"{}", None, "no_route"),
+        (b"siem/\xff/generic", b"{}", None, "invalid_topic"),
+        ("siem/EXC/generic", b"head", 99_999_999, "too_large"),
+        ("siem//generic", b'{"severity": "high"}', None, "organization_missing"),
+    ],
+)
+def test_what_cannot_be_mapped_is_rejected_with_its_reason(usual, topic, payload, size, reason):
+    (result,) = mapped(usual, topic, payload, size)
+    assert isinstance(result, Rejected)
+    assert result.reason == reason
+
+
+def test_the_organisation_is_the_topics_whatever_the_payload_says(usual):
+    (landing,) = mapped(usual, "siem/EXC/generic", alert(tenant="OTH", organization="OTH", org="OTH"))
+    assert landing.intents[0].organization == "code:EXC"
+
+
+def test_a_topic_that_looks_like_a_path_or_a_template_is_data(usual):
+    (landing,) = mapped(usual, "siem/{{7*7}} ' OR 1=1/generic", alert())
+    assert landing.intents[0].organization == "code:{{7*7}} ' OR 1=1"
+
+
+def test_group_by_makes_the_case(usual):
+    (one,) = mapped(usual, "fixed/generic", alert(host="a"))
+    (same,) = mapped(usual, "fixed/generic", alert(host="A", id="a2", title="other"))
+    (other,) = mapped(usual, "fixed/generic", alert(host="b"))
+    assert one.intents[0].case_key == same.intents[0].case_key
+    assert one.intents[0].case_key != other.intents[0].case_key
+
+
+def test_routes_and_organisations_never_share_a_case(usual):
+    keys = {
+        mapped(usual, topic, alert())[0].intents[0].case_key
+        for topic in ("siem/EXC/generic", "siem/OTH/generic", "fixed/generic")
+    }
+    assert len(keys) == 3
+
+
+def test_a_key_without_values_is_the_contents_hash(usual):
+    (one,) = mapped(usual, "fixed/generic", {"severity": "high", "description": "one"})
+    (two,) = mapped(usual, "fixed/generic", {"severity": "high", "description": "two"})
+    assert one.intents[0].case_key != two.intents[0].case_key
+    assert "case_key_weak" in orjson.loads(one.intents[0].facts)["notes"]
+
+
+@pytest.mark.parametrize(
+    ("payload", "identity"),
+    [
+        (alert(), "a1"),
+        ({"title": "T", "rule": "r", "time": "2026-11-24T10:00:00Z"}, "content "),
+        ({"title": "T", "rule": "r", "status": "firing"}, "case "),
+    ],
+)
+def test_what_tells_a_repeat_from_a_new_alert(usual, payload, identity):
+    (landing,) = mapped(usual, "fixed/generic", payload)
+    assert landing.identity.startswith(identity)
+
+
+def test_an_undated_alert_without_id_is_always_new(usual):
+    (landing,) = mapped(usual, "fixed/generic", {"title": "T", "rule": "r"})
+    assert landing.identity is None
+
+
+def test_one_element_never_affects_its_neighbours(usual):
+    results = mapped(usual, "fixed/generic", b'[{"title": "1"}, 7, {"title": "2"}]')
+    assert [type(result) for result in results] == [Landing, Rejected, Landing]
+
+
+def test_a_factory_that_raises_costs_only_its_alert(tmp_path):
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "fragile.py").write_text(
+        "from dataclasses import dataclass\n"
+        "from itop_bridge.factory import CreateIncident, Texts, Writing\n"
+        "NAME = 'fragile'\n"
+        "@dataclass(frozen=True)\n"
+        "class Settings:\n    x: int = 1\n"
+        "def handle(alert, case, settings):\n"
+        "    return [CreateIncident(case, alert, 1, 1 // (alert.title != 'bad'))]\n"
+        "def describe_writing(settings):\n    return Writing(Texts('t', 'd', 'c', 'a', 'r', 's'))\n"
+    )
+    path = tmp_path / "bridge.yaml"
+    path.write_text("factories: [own]\n" + BASE + "  - {name: r, topic: t, format: generic, factory: fragile}\n")
+    fragile = load_routing(load_settings(path)).routes
+    results = mapped(fragile, "t", b'[{"title": "good"}, {"title": "bad"}]')
+    assert isinstance(results[0], Landing)
+    assert results[1].reason == "factory_failed"
+    assert "ZeroDivisionError" in results[1].detail
+
+
+async def test_events_are_mapped_in_order_and_the_cursor_moves(tmp_path, usual):
+    store = await Store.open(tmp_path / "j.db")
+    intake = IntakeJournal(store)
+    batch = [Received(b"fixed/generic", orjson.dumps(alert(id=f"a{n}")), 1.0, 9) for n in range(300)]
+    await intake.record_events(await intake.open_connection(session_present=False), batch)
+    triage = Triage(TriageJournal(store, lambda: 1.0), usual, Alarms())
+    while await triage.step():
+        pass
+    assert triage.counters.accepted == 300
+    ids = await store.read(lambda sql: [row[0] for row in sql.execute("SELECT alert_id FROM intents ORDER BY seq")])
+    assert ids == [f"a{n}" for n in range(300)]
+    await store.close()
+
+
+async def test_triage_is_woken_by_intake_and_ends_when_asked(tmp_path, usual):
+    store = await Store.open(tmp_path / "j.db")
+    landed = asyncio.Event()
+    triage = Triage(TriageJournal(store, lambda: 1.0, landed.set), usual, Alarms())
+    stop = asyncio.Event()
+    running = asyncio.create_task(triage.run(stop))
+    await asyncio.sleep(0)
+    intake = IntakeJournal(store, triage.wake)
+    batch = [Received(b"fixed/generic", orjson.dumps(alert()), 1.0, 9)]
+    await intake.record_events(await intake.open_connection(session_present=False), batch)
+    await asyncio.wait_for(landed.wait(), 5)
+    stop.set()
+    await asyncio.wait_for(running, 5)
+    await store.close()
