@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import signal
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from itop_bridge import __version__, systemd
+from itop_bridge.console.console import Status, serve_console
 from itop_bridge.delivery.attempt import Pace
 from itop_bridge.delivery.delivery import Delivery
 from itop_bridge.intake.broker import Broker
@@ -45,6 +47,22 @@ class Daemon:
     stop_intake: asyncio.Event = field(default_factory=asyncio.Event)
     stop_work: asyncio.Event = field(default_factory=asyncio.Event)
 
+    @property
+    def status(self) -> Status:
+        """What the daemon is doing now."""
+        itop = self.gate.state
+        return Status(
+            ready=self.intake.state.ready and itop.reachable,
+            version=__version__,
+            broker=dataclasses.asdict(self.intake.state),
+            itop={**dataclasses.asdict(itop), "calls": dict(self.gate.calls)},
+            triage=dataclasses.asdict(self.triage.counters),
+            alarms={
+                name: {"since": alarm.since, "detail": alarm.detail, **alarm.facts}
+                for name, alarm in self.alarms.active.items()
+            },
+        )
+
     async def run(self, stop: asyncio.Event) -> None:
         """Run until `stop`, then stop in order. A stage that fails ends the daemon with its error."""
         intake = asyncio.create_task(self.intake.run(self.stop_intake), name="intake")
@@ -52,7 +70,7 @@ class Daemon:
             asyncio.create_task(self.triage.run(self.stop_work), name="triage"),
             asyncio.create_task(self.delivery.run(self.stop_work), name="delivery"),
         ]
-        watchdog = asyncio.create_task(_keep_alive(), name="watchdog")
+        watchdog = asyncio.create_task(_keep_alive(self.store), name="watchdog")
         try:
             await _until_stopped(stop, [intake, *workers, watchdog])
         finally:
@@ -67,7 +85,7 @@ class Daemon:
 
 async def run_daemon(settings: Settings, routing: Routing, stop: asyncio.Event) -> None:
     """Compose the daemon and run it until `stop`. Raises what ended it otherwise."""
-    async with compose(settings, routing) as daemon:
+    async with compose(settings, routing) as daemon, _console(settings, daemon):
         systemd.notify("READY=1")
         log.info("daemon.started", version=__version__, routes=len(routing.routes))
         await daemon.run(stop)
@@ -97,6 +115,17 @@ async def compose(settings: Settings, routing: Routing) -> AsyncIterator[Daemon]
         )
         await delivery.recover()
         yield Daemon(store, alarms, intake, triage, delivery, gate)
+
+
+@contextlib.asynccontextmanager
+async def _console(settings: Settings, daemon: Daemon) -> AsyncIterator[None]:
+    listen = settings.console.listen
+    if listen is None:
+        yield
+        return
+    async with serve_console(listen.host, listen.port, lambda: daemon.status):
+        log.info("console.started", address=str(listen))
+        yield
 
 
 def describe_connection(itop: Itop) -> Connection:
@@ -138,10 +167,11 @@ def _tell_state(alarms: Alarms, state: State) -> None:
             alarms.clear(name)
 
 
-async def _keep_alive() -> None:
-    """Tell systemd that the loop turns, as often as the unit wants it."""
+async def _keep_alive(store: Store) -> None:
+    """Tell systemd that the loop turns and the journal's writer works, as often as the unit wants it."""
     period_s = systemd.watchdog_s()
     while period_s:
+        await store.write(lambda _: None)
         systemd.notify("WATCHDOG=1")
         await asyncio.sleep(period_s)
     await asyncio.Event().wait()

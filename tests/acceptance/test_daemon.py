@@ -7,6 +7,7 @@ import signal
 import sys
 from collections import Counter
 
+import aiohttp
 import pytest
 from daemon_process import Daemon
 
@@ -211,3 +212,23 @@ async def _run(daemon, command):
         stderr=asyncio.subprocess.PIPE,
         cwd=daemon.folder,
     )
+
+
+async def test_the_console_tells_what_the_daemon_does_and_what_ails_it(daemon, mosquitto, itop, unused_tcp_port):
+    daemon.config.write_text(daemon.config.read_text().replace('"off"', f'"127.0.0.1:{unused_tcp_port}"'))
+    await daemon.start()
+    await mosquitto.publish("siem/EXC/generic", [generic(1)])
+    await daemon.settled(1)
+    url = f"http://127.0.0.1:{unused_tcp_port}"
+    async with aiohttp.ClientSession() as session:
+        async with session.get(f"{url}/readyz") as answer:
+            assert answer.status == 200
+            assert (await answer.json())["triage"]["accepted"] == 1
+        itop.faults.add(Fault(Kind.MAINTENANCE, times=None))
+        await mosquitto.publish("siem/EXC/generic", [generic(2, "other")])
+        await daemon.alarm("itop_unreachable")
+        async with session.get(f"{url}/readyz") as answer:
+            assert answer.status == 503
+            assert "itop_unreachable" in (await answer.json())["alarms"]
+        async with session.get(f"{url}/healthz") as answer:
+            assert answer.status == 200

@@ -1,0 +1,58 @@
+"""Health over HTTP: `/healthz` while the process works, `/readyz` with what it does and what ails it, as JSON.
+
+An iTop or a broker that is down makes the daemon degraded, not dead: `/readyz` says 503, `/healthz` goes on saying 200.
+"""
+
+import contextlib
+import dataclasses
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+
+from itop_bridge.errors import BridgeError
+
+
+class ConsoleError(BridgeError):
+    """The console cannot listen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What the daemon is doing now."""
+
+    ready: bool
+    """Connected to the broker and subscribed, and iTop can be reached."""
+    version: str
+    broker: Mapping[str, Any]
+    itop: Mapping[str, Any]
+    triage: Mapping[str, Any]
+    alarms: Mapping[str, Any]
+    """By name: since when (seconds since the epoch) and what about."""
+
+
+@contextlib.asynccontextmanager
+async def serve_console(host: str, port: int, status: Callable[[], Status]) -> AsyncIterator[int]:
+    """Serve until the block ends; gives the port. Raises ConsoleError."""
+
+    async def health(_: web.Request) -> web.Response:
+        return web.json_response({"status": "ok"})
+
+    async def readiness(_: web.Request) -> web.Response:
+        now = status()
+        return web.json_response(dataclasses.asdict(now), status=200 if now.ready else 503)
+
+    application = web.Application()
+    application.add_routes([web.get("/healthz", health), web.get("/readyz", readiness)])
+    runner = web.AppRunner(application, access_log=None)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, host, port)
+        try:
+            await site.start()
+        except OSError as error:
+            raise ConsoleError(f"console.listen: cannot listen on {host}:{port}: {error.strerror}") from error
+        yield int(runner.addresses[0][1])
+    finally:
+        await runner.cleanup()

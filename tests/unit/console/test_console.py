@@ -1,0 +1,36 @@
+import aiohttp
+import pytest
+
+from itop_bridge.console.console import ConsoleError, Status, serve_console
+
+
+def status(*, ready):
+    alarms = {} if ready else {"itop_unreachable": {"since": 1.0, "detail": "refused"}}
+    return Status(ready, "1", {"connected": True}, {"reachable": ready}, {"events": 1}, alarms)
+
+
+async def fetch(port, path):
+    async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}{path}") as answer:
+        return answer.status, await answer.json()
+
+
+async def test_a_ready_daemon_is_ready_and_healthy():
+    async with serve_console("127.0.0.1", 0, lambda: status(ready=True)) as port:
+        assert await fetch(port, "/healthz") == (200, {"status": "ok"})
+        code, told = await fetch(port, "/readyz")
+        assert (code, told["ready"], told["alarms"]) == (200, True, {})
+
+
+async def test_a_degraded_daemon_is_healthy_and_says_what_ails_it():
+    async with serve_console("127.0.0.1", 0, lambda: status(ready=False)) as port:
+        assert (await fetch(port, "/healthz"))[0] == 200
+        code, told = await fetch(port, "/readyz")
+        assert code == 503
+        assert told["alarms"]["itop_unreachable"]["detail"] == "refused"
+
+
+async def test_an_address_in_use_is_a_clear_error():
+    async with serve_console("127.0.0.1", 0, lambda: status(ready=True)) as port:
+        with pytest.raises(ConsoleError, match=r"console\.listen"):
+            async with serve_console("127.0.0.1", port, lambda: status(ready=True)):
+                pass
