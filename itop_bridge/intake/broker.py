@@ -19,6 +19,7 @@ from itop_bridge.intake.connection import (
     BrokerUnreachableError,
     Connection,
 )
+from itop_bridge.intake.inbox import Inbox
 from itop_bridge.settings.model import Mqtt, Tls
 
 UNSUPPORTED_PROTOCOL_VERSION = 132
@@ -92,9 +93,7 @@ class Broker:
     def _new_connection(self, version: aiomqtt.ProtocolVersion, context: ssl.SSLContext | None) -> Connection:
         settings = self.settings
         return Connection(
-            max_pending=settings.max_pending,
-            max_payload=settings.max_payload,
-            clock=self._clock,
+            Inbox(max_pending=settings.max_pending, max_payload=settings.max_payload, clock=self._clock),
             hostname=settings.host,
             port=settings.port,
             username=settings.username,

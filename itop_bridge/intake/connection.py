@@ -6,10 +6,7 @@ aiomqtt and paho, which a contract test holds.
 """
 
 import asyncio
-import hashlib
 import socket
-import time
-from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -25,7 +22,8 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from itop_bridge.errors import BridgeError
-from itop_bridge.intake.overlap import CopyWatch, identify_filter, overlap_somewhere
+from itop_bridge.intake.inbox import Delivery, Inbox
+from itop_bridge.intake.overlap import identify_filter, overlap_somewhere
 from itop_bridge.intake.read_ahead import ReadAhead
 from itop_bridge.journal.intake import Received
 
@@ -33,12 +31,6 @@ T = TypeVar("T")
 
 SESSION_TAKEN_OVER = 0x8E
 """MQTT 5's reason code for "another client has connected with this client id"."""
-
-HEAD_BYTES = 4096
-"""How much is kept of a payload that is too large."""
-
-_MOST_IN_BATCH = 1000
-_MESSAGE_BYTES = 500  # what an empty message costs in memory: the bound must hold for those too
 
 
 class BrokerError(BridgeError):
@@ -81,25 +73,14 @@ class Batch:
     acknowledge: Callable[[], None]
 
 
-@dataclass(frozen=True, slots=True)
-class _Delivery:
-    mid: int
-    qos: int
-    cost: int
-    message: Received
-    ignored: str | None
-
-
 class Connection(aiomqtt.Client):
     """Opens once, and is lost or closed once.
 
-    `max_pending` bounds the bytes that were read and are not acknowledged: above it the socket is not read until half
-    of them are. (paho drops a link that it did not read for two keepalives: a long pause is a reconnect.)
+    While the inbox is full the socket is not read; it is again when half of the bound is free. (paho drops a link that
+    it did not read for two keepalives: a long pause is a reconnect.) `options` are aiomqtt's.
     """
 
-    def __init__(
-        self, *, max_pending: int, max_payload: int, clock: Callable[[], float] = time.time, **options: Any
-    ) -> None:
+    def __init__(self, inbox: Inbox, **options: Any) -> None:
         super().__init__(**options)
         self._client.manual_ack_set(True)
         self._read_ahead = ReadAhead(self._client._sock_recv)  # noqa: SLF001 - the one place where paho reads
@@ -108,11 +89,7 @@ class Connection(aiomqtt.Client):
         self.pending_calls_threshold = 1000
         self.session_present = False
         self.loss: Loss | None = None
-        self._max_pending = max_pending
-        self._max_payload = max_payload
-        self._clock = clock
-        self._buffer: deque[_Delivery] = deque()
-        self._pending = 0
+        self._inbox = inbox
         self._stirred = asyncio.Event()
         self._gone = asyncio.Event()
         self._paused = False
@@ -120,12 +97,16 @@ class Connection(aiomqtt.Client):
         self._abandoned = False
         self._watched = False
         self._may_identify = False
-        self._copies = CopyWatch()
 
     @property
     def is_mqtt5(self) -> bool:
         """Whether the connection speaks MQTT 5."""
         return int(self._client.protocol) == aiomqtt.ProtocolVersion.V5
+
+    @property
+    def pending(self) -> int:
+        """Bytes, about, that were read and are not acknowledged."""
+        return self._inbox.pending
 
     @property
     def paused(self) -> bool:
@@ -176,7 +157,7 @@ class Connection(aiomqtt.Client):
 
     async def next_batch(self) -> Batch | None:
         """What arrived since the last one, waiting for a first; None once the connection has ended and all is taken."""
-        while not self._buffer:
+        while not self._inbox:
             if self._ending or self.loss:
                 return None
             self._stirred.clear()
@@ -184,50 +165,26 @@ class Connection(aiomqtt.Client):
         return self._take_batch()
 
     def _take_batch(self) -> Batch:
-        taken = [self._buffer.popleft() for _ in range(min(len(self._buffer), _MOST_IN_BATCH))]
+        taken = self._inbox.take()
         messages = [delivery.message for delivery in taken if not delivery.ignored]
         ignored = [delivery.ignored for delivery in taken if delivery.ignored]
         return Batch(messages, ignored, partial(self._acknowledge, taken))
 
-    def _acknowledge(self, deliveries: Sequence[_Delivery]) -> None:
-        self._pending -= sum(delivery.cost for delivery in deliveries)
+    def _acknowledge(self, deliveries: Sequence[Delivery]) -> None:
+        self._inbox.settle(deliveries)
         if self.loss is None:
             for delivery in deliveries:
                 self._client.ack(delivery.mid, delivery.qos)
-            if self._paused and self._pending <= self._max_pending // 2:
+            if self._paused and self._inbox.has_room:
                 self._resume()
 
     def _on_message(self, _client: Paho, _userdata: Any, message: MQTTMessage) -> None:
-        # must never raise: paho would hand in the same message for ever
         if self._ending:
             return
-        received = self._receive(message)
-        ignored = self._decide_ignored(received, getattr(message.properties, "SubscriptionIdentifier", ()))
-        cost = _MESSAGE_BYTES + len(received.payload) + len(received.topic)
-        self._buffer.append(_Delivery(message.mid, message.qos, cost, received, ignored))
-        self._pending += cost
+        self._inbox.put(message)
         self._stirred.set()
-        if self._pending > self._max_pending and not self._paused:
+        if self._inbox.is_full and not self._paused:
             self._pause()
-
-    def _decide_ignored(self, received: Received, identifiers: Sequence[int]) -> str | None:
-        if received.retain:  # the broker's memory, sent on a subscribe; a live message never has the flag
-            return "retained"
-        return "copy" if self._copies.is_copy(received.topic, received.payload, identifiers) else None
-
-    def _receive(self, message: MQTTMessage) -> Received:
-        payload = message.payload
-        correlation = getattr(message.properties, "CorrelationData", None)
-        return Received(
-            topic=bytes(message._topic),  # noqa: SLF001 - `topic` raises where it is not UTF-8
-            payload=bytes(payload) if len(payload) <= self._max_payload else cut_payload(payload),
-            received=self._clock(),
-            size=len(payload),
-            qos=message.qos,
-            retain=message.retain,
-            response_topic=getattr(message.properties, "ResponseTopic", None),
-            correlation=None if correlation is None else bytes(correlation),
-        )
 
     # calls
 
@@ -389,11 +346,3 @@ def _properties(packet_type: int, **values: object) -> Properties | None:
     for name, value in given.items():
         setattr(properties, name, value)
     return properties
-
-
-def cut_payload(payload: bytes | bytearray) -> bytes:
-    """What is kept of a payload that is too large: its head, and the SHA-256 of the whole in a last line.
-
-    The hash keeps two payloads with one head apart, also where redeliveries are recognised.
-    """
-    return bytes(payload[:HEAD_BYTES]) + b"\nsha256:" + hashlib.sha256(payload).hexdigest().encode()

@@ -6,7 +6,7 @@ import signal
 import sys
 from pathlib import Path
 
-from itop_bridge.intake import connection
+from itop_bridge.intake import inbox
 from itop_bridge.intake.broker import Broker
 from itop_bridge.intake.intake import Intake
 from itop_bridge.journal.intake import IntakeJournal
@@ -52,7 +52,7 @@ def die_in_transaction(store: Store) -> None:
 
 
 async def main(journal: str, port: str, protocol: str, point: str) -> None:
-    connection._MOST_IN_BATCH = BATCH
+    inbox.MOST_IN_BATCH = BATCH
     store = await Store.open(Path(journal))
     if point == "transaction":
         die_in_transaction(store)

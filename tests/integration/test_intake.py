@@ -243,7 +243,7 @@ async def test_the_byte_bound_pauses_reading_and_memory_stays_flat(mosquitto, tm
         await run.until(lambda: run.broker.connection.paused)
         before = resident_bytes()
         await asyncio.sleep(0.3)
-        assert run.broker.connection._pending < bound + size + 1000
+        assert run.broker.connection.pending < bound + size + 1000
         assert resident_bytes() - before < 4 << 20
         run.journal.full = False
         await run.until(lambda: run.state.received >= count)

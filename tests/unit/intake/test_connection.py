@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import hashlib
 import socket
 import threading
 
@@ -10,11 +9,9 @@ import pytest
 
 from itop_bridge.intake.broker import Broker
 from itop_bridge.intake.connection import (
-    HEAD_BYTES,
     BrokerError,
     BrokerLostError,
     BrokerUnreachableError,
-    cut_payload,
 )
 from tests.fakes.broker import FakeBroker
 from tests.fakes.intake import settings_for
@@ -80,14 +77,6 @@ async def test_a_topic_that_is_not_utf8_is_taken_as_bytes(protocol):
     assert [message.topic for message in messages] == [b"siem/\xff\xfe", b"siem/next"]
 
 
-async def test_response_topic_and_correlation_are_kept():
-    properties = b"\x08\x00\x05reply" + b"\x09\x00\x02\x00\xff"
-    async with FakeBroker() as fake, connected(fake, protocol="5") as connection:
-        await fake.send(b"siem/a", properties=properties)
-        _, (message,) = await take(connection, 1)
-    assert (message.response_topic, message.correlation) == ("reply", b"\x00\xff")
-
-
 async def test_after_a_loss_nothing_is_acknowledged_on_the_next_connection(protocol):
     async with FakeBroker() as fake, connected(fake, protocol=protocol) as first:
         await fake.send(b"siem/a", mid=1)
@@ -118,12 +107,12 @@ async def test_a_broker_that_ignores_receive_maximum_is_not_read_beyond_the_byte
     ):
         sending = asyncio.create_task(_send_all(fake, count, size))
         await wait_for(lambda: connection.paused)
-        assert bound < connection._pending <= bound + size + 1000
+        assert bound < connection.pending <= bound + size + 1000
         seen = 0
         while seen < count:
             batches, messages = await take(connection, 1)
             seen += len(messages)
-            assert connection._pending <= bound + size + 1000
+            assert connection.pending <= bound + size + 1000
             for batch in batches:
                 batch.acknowledge()
         await sending
@@ -137,7 +126,7 @@ async def _send_all(fake, count, size):
 
 
 async def test_reading_goes_on_only_when_half_of_the_bound_is_free(monkeypatch):
-    monkeypatch.setattr("itop_bridge.intake.connection._MOST_IN_BATCH", 1)
+    monkeypatch.setattr("itop_bridge.intake.inbox.MOST_IN_BATCH", 1)
     async with FakeBroker() as fake, connected(fake, max_pending=10_000) as connection:
         for mid in (1, 2, 3):
             await fake.send(b"siem/a", b"x" * 4000, mid=mid)
@@ -166,19 +155,6 @@ async def test_what_was_read_ahead_before_a_pause_comes_after_it(protocol):
         assert seen == payloads
 
 
-async def test_a_payload_over_the_limit_is_kept_as_head_size_and_hash(protocol):
-    payload = bytes(range(256)) * 40
-    async with FakeBroker() as fake, connected(fake, protocol=protocol, max_payload=10_000) as connection:
-        await fake.send(b"siem/a", payload)
-        _, (message,) = await take(connection, 1)
-    assert message.size == len(payload)
-    assert message.payload == payload[:HEAD_BYTES] + b"\nsha256:" + hashlib.sha256(payload).hexdigest().encode()
-
-
-def test_two_large_payloads_with_one_head_stay_apart():
-    assert cut_payload(b"a" * 10_000 + b"1") != cut_payload(b"a" * 10_000 + b"2")
-
-
 async def test_a_retained_message_is_acknowledged_and_not_handed_out(protocol):
     async with FakeBroker() as fake, connected(fake, protocol=protocol) as connection:
         await fake.send(b"siem/a", b"old", mid=1, retain=True)
@@ -204,7 +180,7 @@ async def test_a_message_at_qos_0_is_handed_out_and_not_acknowledged(protocol):
 async def test_after_stop_taking_nothing_more_is_taken_or_acknowledged():
     async with FakeBroker() as fake, connected(fake) as connection:
         await fake.send(b"siem/a", b"before", mid=1)
-        await wait_for(lambda: connection._buffer)
+        await wait_for(lambda: connection.pending)
         connection.stop_taking()
         await fake.send(b"siem/a", b"after", mid=2)
         await connection.send("marker", b"", qos=1, retain=False)

@@ -161,7 +161,7 @@ async def test_on_stop_what_was_read_is_committed_and_acknowledged_and_the_sessi
             await run.until(lambda: run.state.ready)
             await fake.send(b"siem/a", b"1", mid=1)
             await fake.send(b"siem/a", b"2", mid=2)
-            await run.until(lambda: run.broker.connection._pending > 1000)
+            await run.until(lambda: run.broker.connection.pending > 1000)
             run.stop.set()
             await asyncio.sleep(0)
             go_on.set()
