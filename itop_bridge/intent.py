@@ -66,7 +66,7 @@ Intent = CreateIncident | AppendPublicLog | ResolveIncident
 class Texts:
     """The Jinja2 sources of what is written in iTop, rendered at delivery, once per call.
 
-    They see `alert`, `alerts`, `case`, `backlog`, `settings` and `raw` (docs/templates.md).
+    They see `alert`, `latest`, `alerts`, `case`, `backlog` and `settings` (docs/templates.md).
     """
 
     title: str

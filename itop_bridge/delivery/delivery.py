@@ -91,14 +91,20 @@ class Delivery:
         if found:
             log.warning("attempts.unknown", attempts=found, look_in_s=self._pace.server_time_limit_s)
 
+    async def release(self) -> None:
+        """The configuration changed, or a person mended something: try the parked cases once more."""
+        if released := await self._journal.release_parked():
+            self._alarms.clear("case_parked")
+            log.info("case.released", cases=released)
+        self.wake()
+
     async def run(self, stop: asyncio.Event) -> None:
         """Deliver until `stop`, then finish the calls in flight. A task that fails by a bug ends the daemon."""
         stopping = asyncio.create_task(stop.wait(), name="delivery-stop")
         try:
             while not stop.is_set():
-                await self._expire()
                 await _first(stopping, self._gate.wait_open())
-                if not stop.is_set() and not await self._step_unless_full():
+                if not stop.is_set() and not await self._turn():
                     await self._pause(stopping)
         finally:
             stopping.cancel()
@@ -108,9 +114,9 @@ class Delivery:
         now = self._monotonic()
         if now < self._expire_at:
             return
-        self._expire_at = now + _EXPIRE_EVERY_S
         if expired := await self._journal.expire_firing():
             log.info("alerts.expired", alerts=expired)
+        self._expire_at = now + _EXPIRE_EVERY_S
 
     async def finish(self) -> None:
         """Wait for the calls in flight and what they settle."""
@@ -132,8 +138,10 @@ class Delivery:
             await self._read_failed(error)
         return True
 
-    async def _step_unless_full(self) -> bool:
+    async def _turn(self) -> bool:
+        """A step, or a pause where the disk is full."""
         try:
+            await self._expire()
             return await self.step()
         except JournalFullError as error:
             await self._wait_for_space(error)

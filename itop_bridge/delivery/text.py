@@ -13,6 +13,7 @@ from itop_bridge.journal.delivery import CaseState
 TITLE_BYTES = 255
 """iTop 3.x counts characters, 2.7 bytes: bytes fit all (transcripts 091-093)."""
 _DESCRIPTION_BYTES = 60_000
+_DESCRIPTION_CHARS = 20_000
 _LOG_CHARS = 30_000
 _LATE_S = 120.0
 
@@ -45,7 +46,7 @@ class Pen:
         return cls(
             writing.title_prefix,
             compile_text(texts.title, html=False, max_chars=1_000),
-            compile_text(texts.description, html=True, max_chars=_DESCRIPTION_BYTES),
+            compile_text(texts.description, html=True, max_chars=_DESCRIPTION_CHARS),
             compile_text(texts.create_log, html=False, max_chars=_LOG_CHARS),
             compile_text(texts.append_log, html=False, max_chars=_LOG_CHARS),
             compile_text(texts.resolve_log, html=False, max_chars=_LOG_CHARS),

@@ -63,7 +63,12 @@ def _last(value: Iterable[Any]) -> Any:
 
 
 def _sort(value: Iterable[Any], *, reverse: bool = False) -> list[Any]:
-    return sorted(value, reverse=reverse)
+    """In order; what has no common order, by its text."""
+    items = list(value)
+    try:
+        return sorted(items, reverse=reverse)
+    except (TypeError, ExpressionError):
+        return sorted(items, key=to_text, reverse=reverse)
 
 
 def _unique(value: Iterable[Any]) -> list[Any]:

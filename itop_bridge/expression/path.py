@@ -14,7 +14,7 @@ ABSENT_WORDS = frozenset(("", "-", "--", "none", "null", "(null)", "nil", "n/a",
 """Text that says that there is nothing, compared trimmed and without case."""
 
 _LONGEST_ABSENT = max(map(len, ABSENT_WORDS))
-_STEP = re.compile(r'"((?:[^"\\]|\\.)+)"|([^\s.,\[\]"]+)')
+_STEP = re.compile(r'"((?:[^"\\]|\\.)+)"' r"|([^\s.,|'\"\[\](){}]+)")
 _INDEX = re.compile(r"\[(\d{1,6})\]")
 _COMMA = re.compile(r"\s*,\s*")
 
@@ -95,7 +95,7 @@ def _parse_one(text: str, position: int) -> tuple[tuple[Step, ...], int]:
 def _complain(text: str, position: int) -> ExpressionError:
     return ExpressionError(
         f"{text!r} is no path (at character {position + 1}): write keys with dots and commas between alternatives, "
-        'a.b[0].c, d; a key with dots or blanks in quotes, "a.b".c'
+        'a.b[0].c, d; a key with other signs in quotes, "a.b".c'
     )
 
 

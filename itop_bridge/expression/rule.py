@@ -64,7 +64,7 @@ def _judge(node: nodes.Node, names: Collection[str]) -> str | None:
             return "a loop cannot be recursive"
         case nodes.Call():
             return _judge_call(node)
-        case nodes.Getattr(node=nodes.Name(name="alert"), attr=attr) if attr not in _ALERT_FIELDS:
+        case nodes.Getattr(node=nodes.Name(name="alert"), attr=attr) if "alert" in names and attr not in _ALERT_FIELDS:
             return f"an alert has no {attr!r}{suggest(attr, _ALERT_FIELDS)}"
         case nodes.Compare():
             return _judge_comparison(node)

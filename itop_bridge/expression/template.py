@@ -31,7 +31,7 @@ Scene = Mapping[str, Any]
 
 ALERT_NAMES = ("alert", "raw", "topic")
 """What expressions of a route see."""
-TEXT_NAMES = ("alert", "alerts", "backlog", "case", "latest", "raw", "settings")
+TEXT_NAMES = ("alert", "alerts", "backlog", "case", "latest", "settings")
 """What texts see."""
 
 _MOST_SOURCE_CHARS = 100_000
@@ -88,7 +88,7 @@ class _Sandbox(ImmutableSandboxedEnvironment):
                 return Missing(name=str(argument))
         if isinstance(argument, str):
             return Missing(name=argument) if isinstance(obj, str) else self.getattr(obj, argument)
-        return Missing(name=to_text(argument))
+        return Missing(name=str(argument))
 
     def _show(self, value: Any, name: str) -> Any:
         if value is None:
@@ -129,12 +129,18 @@ def _bound(context: Context, items: Iterable[Any]) -> Iterator[Any]:
 
 
 class _Bounds(NodeTransformer):
-    """Puts our own functions where Jinja leaves no hook: `~`, and what loops go over."""
+    """Puts our own where Jinja leaves no hook: for `~`, for what loops go over, and for an `if` without `else`, which
+    would give Jinja's idea of undefined."""
 
     def visit_Concat(self, node: nodes.Concat) -> nodes.Node:  # noqa: N802 - the name is Jinja's
         self.generic_visit(node)
         first, *rest = node.nodes
         return nodes.Filter(first, "_concat", rest, [], None, None, lineno=node.lineno)
+
+    def visit_CondExpr(self, node: nodes.CondExpr) -> nodes.Node:  # noqa: N802 - the name is Jinja's
+        self.generic_visit(node)
+        node.expr2 = node.expr2 or nodes.Const(None, lineno=node.lineno)
+        return node
 
     def visit_For(self, node: nodes.For) -> nodes.Node:  # noqa: N802 - the name is Jinja's
         self.generic_visit(node)

@@ -220,6 +220,10 @@ class DeliveryJournal:
         now = self._clock()
         return await self._store.write(lambda sql: _expire_firing(sql, now))
 
+    async def release_parked(self) -> int:
+        """Try every parked case once more. Returns how many."""
+        return await self._store.write(_release_parked)
+
     async def recover(self, look: float, latest_due: float) -> int:
         """On start: what is in flight is unknown, to be looked for from `look` on; parked cases are tried once more,
         since the configuration may have been mended; times far ahead (the clock jumped) are clamped. Returns how many
@@ -434,10 +438,14 @@ def _expire_firing(sql: sqlite3.Connection, now: float) -> int:
     return len(expired)
 
 
+def _release_parked(sql: sqlite3.Connection) -> int:
+    sql.execute("UPDATE dead_letters SET state = 'retried' WHERE state = 'open' AND case_id IS NOT NULL")
+    return sql.execute("UPDATE cases SET parked = NULL, failures = 0, due = 0 WHERE parked IS NOT NULL").rowcount
+
+
 def _recover(sql: sqlite3.Connection, look: float, latest_due: float) -> int:
     found = sql.execute("UPDATE attempts SET state = 'unknown', look = ? WHERE state = 'in_flight'", (look,)).rowcount
-    sql.execute("UPDATE dead_letters SET state = 'retried' WHERE state = 'open' AND case_id IS NOT NULL")
-    sql.execute("UPDATE cases SET parked = NULL, failures = 0, due = 0 WHERE parked IS NOT NULL")
+    _release_parked(sql)
     sql.execute("UPDATE attempts SET look = ?1 WHERE look > ?1", (latest_due,))
     sql.execute("UPDATE cases SET due = ?1 WHERE due > ?1", (latest_due,))
     return found

@@ -11,15 +11,18 @@ import orjson
 from itop_bridge.alert import Alert
 from itop_bridge.errors import ExpressionError
 from itop_bridge.expression import compile_expression, compile_path, is_absent
-from itop_bridge.triage.value import shorten
+from itop_bridge.expression.rule import suggest
+from itop_bridge.triage.value import hash_content, shorten
 
 Scene = Mapping[str, Any]
 """`alert`, `raw` and `topic`."""
 Value = Callable[[Scene], str]
 GroupBy = Callable[[Scene], tuple[str, ...]]
 
-_FIELDS = {field.name for field in fields(Alert)} - {"raw", "notes", "event_id", "index", "received", "observables"}
-_BARE = re.compile(r"(?:alert\.)?([a-z_]+)")
+_OTHERS = ("raw", "notes", "event_id", "index", "received", "observables")
+_FIELDS = tuple(field.name for field in fields(Alert) if field.name not in _OTHERS)
+_PATH = re.compile(r'raw(?:\.(?:[\w@-]+|"[^"]+")(?:\[[0-9]+\])*)+')
+_WORD = re.compile(r"[a-z_]+")
 _MOST_CHARS = 500
 
 
@@ -38,6 +41,8 @@ def compile_value(entry: str) -> Value:
     parts = [part.strip() for part in entry.split(",")]
     getters = [getter for part in parts if (getter := _compile_simple(part)) is not None]
     if len(getters) < len(parts):
+        if _WORD.fullmatch(entry):
+            raise ExpressionError(f"{entry!r} is no field of an alert{suggest(entry, _FIELDS)}")
         evaluate = compile_expression(entry)
         return lambda scene: _write(evaluate(scene))
     if len(getters) == 1:
@@ -47,17 +52,13 @@ def compile_value(entry: str) -> Value:
 
 
 def _compile_simple(part: str) -> Callable[[Scene], Any] | None:
-    bare = _BARE.fullmatch(part)
-    if bare and bare[1] in _FIELDS:
-        name = bare[1]
+    name = part.removeprefix("alert.")
+    if name in _FIELDS:
         return lambda scene: getattr(scene["alert"], name)
-    if part.startswith("raw."):
-        try:
-            get = compile_path(part.removeprefix("raw."))
-        except ExpressionError:
-            return None  # more than a path: an expression
-        return lambda scene: get(scene["raw"])
-    return None
+    if not _PATH.fullmatch(part):
+        return None
+    get = compile_path(part.removeprefix("raw."))
+    return lambda scene: get(scene["raw"])
 
 
 def _write(value: Any) -> str:
@@ -81,5 +82,5 @@ def _to_json(value: Any) -> str:
     """Objects with their keys in order, so that all labels of an alert can be its key."""
     try:
         return orjson.dumps(value, default=str, option=orjson.OPT_SORT_KEYS).decode()
-    except TypeError as error:
-        raise ExpressionError(f"group_by: the value cannot be a part of a key: {error}") from error
+    except TypeError:  # deeper than orjson writes
+        return hash_content(value)

@@ -3,8 +3,6 @@
 A missing or wrongly typed field leaves a note on the alert; only what is no alert of the format at all is rejected.
 """
 
-import hashlib
-import marshal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,10 +10,8 @@ from itertools import islice
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import orjson
-
 from itop_bridge.alert import Alert, Event, Severity, State
-from itop_bridge.errors import ElementError
+from itop_bridge.errors import ElementError, ExpressionError
 from itop_bridge.outcome import Dropped, Rejected
 from itop_bridge.triage.address import read_address
 from itop_bridge.triage.case_key import GroupBy
@@ -24,6 +20,7 @@ from itop_bridge.triage.source import Match, Source, Sources
 from itop_bridge.triage.syntax import Decode
 from itop_bridge.triage.value import (
     MOST_TITLE,
+    hash_content,
     read_host,
     read_id,
     read_line,
@@ -38,6 +35,7 @@ Note = str
 
 _MOST_ELEMENTS = 100_000
 _MOST_OBSERVABLES = 50
+_MOST_DETAIL = 500
 _WRAPPERS = ("alerts", "value", "results")
 
 
@@ -124,7 +122,10 @@ class Format:
 
         Weak is a key without any value, or of an alert that says neither its name nor whom it is about.
         """
-        values = self.group_by({"alert": alert, "raw": alert.raw, "topic": {}})
+        try:
+            values = self.group_by({"alert": alert, "raw": alert.raw, "topic": {}})
+        except ExpressionError:  # an expression of the format that this payload does not suit
+            return (alert.content_hash,), True
         about = any(value and not names for value, names in zip(values, self.named_by, strict=True))
         if about or (any(values) and _first(self.fields.title, read_title, alert.raw, {}) is not None):
             return values, False
@@ -198,7 +199,13 @@ class _Reader:
         self._unknown_severity = unknown_severity
 
     def read(self, index: int, raw: Any, wrapper: Any) -> Element:
-        """One element: an alert, or a deliberate drop."""
+        """One element: an alert, a deliberate drop, or a dead letter that tells a fault of ours."""
+        try:
+            return self._read(index, raw, wrapper)
+        except Exception as error:  # noqa: BLE001 - a fault of ours: a dead letter tells it, and the alerts behind go on
+            return Rejected("mapping_failed", f"{type(error).__name__}: {error}"[:_MOST_DETAIL])
+
+    def _read(self, index: int, raw: Any, wrapper: Any) -> Element:
         for reason, matches in self._format.drop:
             if matches(raw, wrapper):
                 return Dropped(reason)
@@ -308,12 +315,3 @@ def _list_texts(value: Any) -> tuple[str, ...]:
         return () if text is None else (text,)
     texts = [read_line(member) for member in value[:_MOST_OBSERVABLES]]
     return tuple(dict.fromkeys([text for text in texts if text is not None]))
-
-
-def hash_content(raw: Any) -> str:
-    """16 hex digits of an element, whatever the order of its keys."""
-    try:
-        content = orjson.dumps(raw, option=orjson.OPT_SORT_KEYS)
-    except TypeError:  # over 254 levels, more than orjson writes; marshal keeps the order of the keys
-        content = marshal.dumps(raw, 2)
-    return hashlib.blake2b(content, digest_size=8).hexdigest()

@@ -49,7 +49,8 @@ class Triage:
         sleep: Callable[[float], Any] = asyncio.sleep,
     ) -> None:
         self._journal = journal
-        self._routes = routes
+        self.routes = routes
+        """A reload replaces them as a whole."""
         self._alarms = alarms
         self._sleep = sleep
         self._wake = asyncio.Event()
@@ -95,7 +96,7 @@ class Triage:
         return True
 
     async def _record_profiles(self) -> None:
-        for route in self._routes:
+        for route in self.routes:
             if route.profile.hash not in self._profiles:
                 await self._journal.record_profile(route.profile.hash, route.profile.body)
                 self._profiles.add(route.profile.hash)
@@ -109,7 +110,7 @@ class Triage:
             log.warning("elements.rejected", reasons=tally.reasons)
 
     def _map(self, events: Sequence[Event]) -> list[Element]:
-        return [element for event in events for element in map_event(event, self._routes)]
+        return [element for event in events for element in map_event(event, self.routes)]
 
 
 def _whole_events(elements: Sequence[Element]) -> Iterator[Sequence[Element]]:

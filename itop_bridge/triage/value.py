@@ -4,8 +4,11 @@ Each reader gives None for what is absent or of no use, so that the next path of
 """
 
 import hashlib
+import marshal
 import re
 from typing import Any
+
+import orjson
 
 from itop_bridge.expression.path import ABSENT_WORDS
 
@@ -47,7 +50,7 @@ def read_title(value: Any) -> str | None:
     if text is None:
         return None
     if not text.isprintable() or "  " in text:
-        text = _RUN.sub(" ", text).strip()
+        text = _RUN.sub(" ", text[: 16 * MOST_TITLE]).strip()
     return text[:MOST_TITLE].rstrip() or None
 
 
@@ -120,3 +123,12 @@ def shorten(text: str, most: int) -> str:
         return text
     digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
     return f"{text[: most - len(digest) - 2]}…#{digest}"
+
+
+def hash_content(raw: Any) -> str:
+    """16 hex digits of a decoded value, whatever the order of its keys."""
+    try:
+        content = orjson.dumps(raw, option=orjson.OPT_SORT_KEYS)
+    except TypeError:  # over 254 levels, more than orjson writes; marshal keeps the order of the keys
+        content = marshal.dumps(raw, 2)
+    return hashlib.blake2b(content, digest_size=8).hexdigest()

@@ -1,5 +1,6 @@
 """JSON, strict: one value, or several one after the other (NDJSON, or pretty-printed)."""
 
+import io
 import re
 from collections.abc import Iterator
 from itertools import islice
@@ -11,7 +12,8 @@ from itop_bridge.errors import ElementError
 
 _BLANK = b" \t\r\n\v\f\0"
 _BOM = b"\xef\xbb\xbf"
-_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+"|[{}\[\]]|[^\s{}\[\]"]+', re.DOTALL)
+# a string that is not closed runs to the end: else each quote in it would be tried anew
+_STRING_OR_BRACKET = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[{}\[\]]', re.DOTALL)
 _SAMPLE = 20
 
 
@@ -57,7 +59,7 @@ def _explain(error: orjson.JSONDecodeError) -> ElementError:
 
 
 def _lines(body: bytes) -> Iterator[bytes]:
-    return (match[0] for match in re.finditer(rb"[^\n]*[^\s\0][^\n]*", body))
+    return (line for line in io.BytesIO(body) if line.strip(_BLANK))
 
 
 def _is_ndjson(body: bytes) -> bool:
@@ -91,11 +93,13 @@ def _find_end(body: bytes, start: int) -> int:
     Brackets are only counted: whether they match is orjson's matter.
     """
     depth = 0
-    for token in _TOKEN.finditer(body, start):
+    if body[start] not in b"{[":
+        return len(body)
+    for token in _STRING_OR_BRACKET.finditer(body, start):
         if token[0] in (b"{", b"["):
             depth += 1
         elif token[0] in (b"}", b"]"):
             depth -= 1
-        if depth <= 0:
-            return token.end() if token[0] in (b"}", b"]") else len(body)
+            if depth == 0:
+                return token.end()
     return len(body)
