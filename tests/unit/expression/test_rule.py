@@ -6,7 +6,7 @@ from itop_bridge.expression import compile_condition, compile_expression, compil
 
 def refused(source):
     with pytest.raises(ExpressionError) as caught:
-        compile_text(source, html=False, max_chars=100)
+        compile_text(source, html=False, max_chars=100, names=("alert", "alerts", "raw"))
     return str(caught.value)
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from itop_bridge.alert import Alert, Severity, State
 from itop_bridge.errors import ExpressionError
 from itop_bridge.expression import compile_condition, compile_expression, compile_text
+from itop_bridge.expression.template import TEXT_NAMES
 
 NOW = datetime.datetime(2026, 3, 2, 8, tzinfo=datetime.UTC)
 ALERT = Alert(
@@ -36,7 +37,7 @@ def evaluate(text):
 
 
 def render(source, *, html=False, max_chars=1000, **names):
-    return compile_text(source, html=html, max_chars=max_chars)({**SCENE, **names})
+    return compile_text(source, html=html, max_chars=max_chars, names=(*TEXT_NAMES, "raw"))({**SCENE, **names})
 
 
 @pytest.mark.parametrize(
@@ -216,7 +217,7 @@ class Spied(Mapping):
 
 def test_any_mapping_is_a_scene():
     assert compile_expression("raw.level")(Spied(SCENE)) == 7
-    assert compile_text("{{ raw.level }}", html=True, max_chars=9)(Spied(SCENE)) == "7"
+    assert compile_text("{{ raw.level }}", html=True, max_chars=9, names=("raw",))(Spied(SCENE)) == "7"
 
 
 JSON = st.recursive(
