@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import dataclasses
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
 import structlog
@@ -13,10 +13,12 @@ from itop_bridge import __version__, systemd
 from itop_bridge.console.console import Status, serve_console
 from itop_bridge.delivery.attempt import Pace
 from itop_bridge.delivery.delivery import Delivery
+from itop_bridge.errors import BridgeError, ConfigurationError
 from itop_bridge.intake.broker import Broker
 from itop_bridge.intake.intake import Intake
 from itop_bridge.itop.breaker import Breaker
-from itop_bridge.itop.client import Client, Connection
+from itop_bridge.itop.client import Client
+from itop_bridge.itop.connection import describe_connection
 from itop_bridge.itop.gate import Gate, State
 from itop_bridge.itop.pace import Concurrency, Pacer
 from itop_bridge.journal.delivery import DeliveryJournal
@@ -24,11 +26,14 @@ from itop_bridge.journal.intake import IntakeJournal
 from itop_bridge.journal.store import Store
 from itop_bridge.journal.triage import TriageJournal
 from itop_bridge.log import Alarms
-from itop_bridge.settings.model import Itop, Settings
+from itop_bridge.settings.model import Settings
 from itop_bridge.triage.load import Routing
 from itop_bridge.triage.triage import Triage
 
 log = structlog.get_logger(__name__)
+
+Load = Callable[[], tuple[Settings, Routing]]
+"""Reads and compiles the configuration. Raises ConfigurationError."""
 
 STOP_TIMEOUT_S = 30.0
 """What is given to calls in flight; below the unit's TimeoutStopSec. What is not done then is verified next time."""
@@ -44,6 +49,8 @@ class Daemon:
     triage: Triage
     delivery: Delivery
     gate: Gate
+    clients: contextlib.AsyncExitStack
+    """Of iTop: after a reload the old one stays open until its calls are done."""
     stop_intake: asyncio.Event = field(default_factory=asyncio.Event)
     stop_work: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -63,32 +70,51 @@ class Daemon:
             },
         )
 
-    async def run(self, stop: asyncio.Event) -> None:
+    async def reload(self, settings: Settings, routing: Routing) -> None:
+        """Switch to another configuration: routes, factories, formats, and how iTop is reached.
+
+        The rest (broker, journal, console, log, rate) is taken up by a restart, which loses nothing. Parked cases are
+        tried once more, and so are credentials that iTop refused. Raises ITopError if the new client cannot be made.
+        """
+        client = await self.clients.enter_async_context(Client(describe_connection(settings.itop)))
+        self.gate.reset(client)
+        self.triage.routes = routing.routes
+        await self.intake.change_filters(_filters(routing))
+        await self.delivery.release()
+        log.info("configuration.reloaded", routes=len(routing.routes))
+
+    async def run(self, stop: asyncio.Event, load: Load | None = None) -> None:
         """Run until `stop`, then stop in order. A stage that fails ends the daemon with its error."""
         intake = asyncio.create_task(self.intake.run(self.stop_intake), name="intake")
         workers = [
             asyncio.create_task(self.triage.run(self.stop_work), name="triage"),
             asyncio.create_task(self.delivery.run(self.stop_work), name="delivery"),
         ]
-        watchdog = asyncio.create_task(_keep_alive(self.store), name="watchdog")
+        sides = [asyncio.create_task(_keep_alive(self.store), name="watchdog")]
+        if load is not None:
+            sides.append(asyncio.create_task(_reload_on_hangup(self, load), name="reload"))
         try:
-            await _until_stopped(stop, [intake, *workers, watchdog])
+            await _until_stopped(stop, [intake, *workers, *sides])
         finally:
             systemd.notify("STOPPING=1")
             self.stop_intake.set()
             await _finish([intake], STOP_TIMEOUT_S / 3)
             self.stop_work.set()
             await _finish(workers, STOP_TIMEOUT_S * 2 / 3)
-            watchdog.cancel()
-            await _finish([watchdog], 1.0)
+            for side in sides:
+                side.cancel()
+            await _finish(sides, 1.0)
 
 
-async def run_daemon(settings: Settings, routing: Routing, stop: asyncio.Event) -> None:
-    """Compose the daemon and run it until `stop`. Raises what ended it otherwise."""
+async def run_daemon(settings: Settings, routing: Routing, stop: asyncio.Event, load: Load | None = None) -> None:
+    """Compose the daemon and run it until `stop`; `load` reads the configuration again on SIGHUP.
+
+    Raises what ended it otherwise.
+    """
     async with compose(settings, routing) as daemon, _console(settings, daemon):
         systemd.notify("READY=1")
         log.info("daemon.started", version=__version__, routes=len(routing.routes))
-        await daemon.run(stop)
+        await daemon.run(stop, load)
     log.info("daemon.stopped")
 
 
@@ -100,7 +126,8 @@ async def compose(settings: Settings, routing: Routing) -> AsyncIterator[Daemon]
         stack.push_async_callback(store.close)
         alarms = Alarms()
         clock = Pace(settings.itop.rate, settings.itop.server_time_limit)
-        client = await stack.enter_async_context(Client(describe_connection(settings.itop)))
+        clients = await stack.enter_async_context(contextlib.AsyncExitStack())
+        client = await clients.enter_async_context(Client(describe_connection(settings.itop)))
         gate = await stack.enter_async_context(
             Gate(client, Pacer(settings.itop.rate), Concurrency(settings.itop.concurrency), Breaker())
         )
@@ -111,10 +138,10 @@ async def compose(settings: Settings, routing: Routing) -> AsyncIterator[Daemon]
             Broker(settings.mqtt),
             IntakeJournal(store, triage.wake),
             alarms,
-            [route.pattern.filter for route in routing.routes],
+            _filters(routing),
         )
         await delivery.recover()
-        yield Daemon(store, alarms, intake, triage, delivery, gate)
+        yield Daemon(store, alarms, intake, triage, delivery, gate, clients)
 
 
 @contextlib.asynccontextmanager
@@ -128,20 +155,23 @@ async def _console(settings: Settings, daemon: Daemon) -> AsyncIterator[None]:
         yield
 
 
-def describe_connection(itop: Itop) -> Connection:
-    """The client's connection, from the configuration's section `itop`."""
-    return Connection(
-        itop.address,
-        user=itop.user or "",
-        password=itop.password.reveal() if itop.password else "",
-        version=itop.version,
-        auth=itop.auth,
-        token=itop.token.reveal() if itop.token else "",
-        timeout_s=itop.timeout,
-        ca_file=itop.ca_file,
-        client_cert_file=itop.cert_file,
-        client_key_file=itop.key_file,
-    )
+def _filters(routing: Routing) -> list[str]:
+    return [route.pattern.filter for route in routing.routes]
+
+
+async def _reload_on_hangup(daemon: Daemon, load: Load) -> None:
+    """SIGHUP: all is loaded and compiled before anything is switched; a bad file leaves the old one in use."""
+    hangup = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hangup.set)
+    while True:
+        await hangup.wait()
+        hangup.clear()
+        try:
+            await daemon.reload(*await asyncio.to_thread(load))
+        except ConfigurationError as error:
+            log.error("configuration.rejected", problems=error.problems)
+        except BridgeError as error:
+            log.error("configuration.rejected", problems=[str(error)])
 
 
 def stop_on_signals(stop: asyncio.Event) -> None:

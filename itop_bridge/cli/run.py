@@ -2,35 +2,47 @@
 
 import argparse
 import asyncio
+from pathlib import Path
 
 from itop_bridge.daemon import run_daemon, stop_on_signals
 from itop_bridge.errors import ConfigurationError, JournalFormatError
 from itop_bridge.log import configure_log, get_logger, hide_secret
 from itop_bridge.settings.load import Loaded, load_settings
+from itop_bridge.settings.model import Settings
 from itop_bridge.settings.secret import find_secrets
 from itop_bridge.triage.load import Routing, load_routing
 
 
 def run(args: argparse.Namespace) -> int:
     """Run until SIGTERM or SIGINT. Raises ConfigurationError with every problem of the configuration."""
-    loaded = load_settings(args.config)
-    routing = load_routing(loaded)
-    settings = loaded.settings
-    configure_log(settings.log.level, json=settings.log.json_lines, file=args.logfile or settings.log.file)
-    for _, secret in find_secrets(settings):
-        hide_secret(secret.reveal())
+    loaded, routing = _load(args.config)
+    log = loaded.settings.log
+    configure_log(log.level, json=log.json_lines, file=args.logfile or log.file)
     _tell(loaded, routing)
     try:
-        asyncio.run(_run(loaded, routing))
+        asyncio.run(_run(args.config, loaded, routing))
     except JournalFormatError as error:
         raise ConfigurationError([str(error)]) from error  # a restart would not help
     return 0
 
 
-async def _run(loaded: Loaded, routing: Routing) -> None:
+async def _run(config: Path, loaded: Loaded, routing: Routing) -> None:
     stop = asyncio.Event()
     stop_on_signals(stop)
-    await run_daemon(loaded.settings, routing, stop)
+    await run_daemon(loaded.settings, routing, stop, lambda: _load_again(config))
+
+
+def _load(config: Path) -> tuple[Loaded, Routing]:
+    loaded = load_settings(config)
+    for _, secret in find_secrets(loaded.settings):
+        hide_secret(secret.reveal())
+    return loaded, load_routing(loaded)
+
+
+def _load_again(config: Path) -> tuple[Settings, Routing]:
+    loaded, routing = _load(config)
+    _tell(loaded, routing)
+    return loaded.settings, routing
 
 
 def _tell(loaded: Loaded, routing: Routing) -> None:

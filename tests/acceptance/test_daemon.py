@@ -9,7 +9,7 @@ from collections import Counter
 
 import aiohttp
 import pytest
-from daemon_process import Daemon
+from daemon_process import Daemon, until
 
 from itop_bridge.simulator.fault import Fault, Kind
 
@@ -232,3 +232,30 @@ async def test_the_console_tells_what_the_daemon_does_and_what_ails_it(daemon, m
             assert "itop_unreachable" in (await answer.json())["alarms"]
         async with session.get(f"{url}/healthz") as answer:
             assert answer.status == 200
+
+
+async def test_a_hangup_takes_up_new_routes_and_tries_parked_cases_again(daemon, mosquitto, itop):
+    daemon.config.write_text(daemon.config.read_text().replace('organization: "{{ topic.org }}"', "organization: NOPE"))
+    await daemon.start()
+    await mosquitto.publish("siem/EXC/generic", [generic(1)])
+    await daemon.alarm("case_parked")
+    daemon.config.write_text(
+        daemon.config.read_text()
+        + "  - {name: new, topic: new/generic, format: generic, factory: incident-siem, organization: EXC}\n"
+    )
+    daemon.process.send_signal(signal.SIGHUP)
+    await until(lambda: "configuration.reloaded" in [e["event"] for e in daemon.events()], what="reload", rig=daemon)
+    await mosquitto.publish("new/generic", [generic(2)])
+    await until(lambda: told(itop) == 1, what="the new route", rig=daemon)
+    assert daemon.count("SELECT count(*) FROM dead_letters WHERE state = 'retried'") == 1
+
+
+async def test_a_hangup_with_a_bad_file_leaves_the_old_configuration_in_use(daemon, mosquitto, itop):
+    await daemon.start()
+    good = daemon.config.read_text()
+    daemon.config.write_text(good.replace("factory: incident-siem", "factory: nonsense"))
+    daemon.process.send_signal(signal.SIGHUP)
+    await until(lambda: "configuration.rejected" in [e["event"] for e in daemon.events()], what="refusal", rig=daemon)
+    await mosquitto.publish("siem/EXC/generic", [generic(1)])
+    await daemon.settled(1)
+    assert told(itop) == 1
