@@ -1,0 +1,246 @@
+"""What the documents say of the program is what the program says of itself.
+
+Where a table is wanted, the failing test prints it.
+"""
+
+import ast
+import dataclasses
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from itop_bridge.delivery.fold import Backlog
+from itop_bridge.delivery.text import describe_scene
+from itop_bridge.expression import compile_condition, compile_text
+from itop_bridge.expression.filter import FILTERS, TESTS, TEXT_METHODS
+from itop_bridge.journal.delivery import CaseState
+from itop_bridge.log import EVENTS, KEYS
+from itop_bridge.settings.load import load_settings, settings_schema
+from itop_bridge.triage import format as format_file
+from itop_bridge.triage.format import load_formats
+from itop_bridge.triage.load import find_problems
+from itop_bridge.triage.mapping import Fields
+from itop_bridge.triage.registry import load_registry
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md"))]
+
+
+def read(name: str) -> str:
+    return (DOCS / name).read_text(encoding="utf-8")
+
+
+def assert_holds(document: str, table: list[str]) -> None:
+    text = "\n".join(table)
+    assert text in read(document), f"docs/{document} must hold:\n\n{text}\n"
+
+
+def code(text: object) -> str:
+    return f"`{text}`"
+
+
+# the configuration
+
+
+def describe_default(schema: dict, *, required: bool) -> str:
+    if required:
+        return "required"
+    default = schema.get("default")
+    if default in (None, "", {}, []) or "$ref" in schema:
+        return ""
+    return code(str(default).lower() if isinstance(default, bool) else default)
+
+
+def table_of(section: dict) -> list[str]:
+    rows = [
+        f"| {code(key)} | {describe_default(schema, required=key in section.get('required', ()))} |"
+        f" {' '.join(schema.get('description', '').split())} |"
+        for key, schema in section["properties"].items()
+    ]
+    return ["| key | default | |", "| --- | --- | --- |", *rows]
+
+
+@pytest.mark.parametrize("section", ["Mqtt", "Tls", "Reconnect", "Itop", "Journal", "Log", "Commands", "Defaults"])
+def test_every_key_of_a_section_is_told(section: str) -> None:
+    assert_holds("configuration.md", table_of(settings_schema()["$defs"][section]))
+
+
+def test_every_key_of_a_route_is_told() -> None:
+    sections = settings_schema()["$defs"]
+    route, defaults = sections["Route"], sections["Defaults"]["properties"]
+    own = {key: schema for key, schema in route["properties"].items() if key not in defaults}
+    assert_holds("configuration.md", table_of({**route, "properties": own}))
+
+
+# formats and factories
+
+
+def test_every_key_of_a_format_is_told() -> None:
+    text = read("formats.md")
+    missing = [key for key in format_file._KEYS if f"`{key}`" not in text]
+    missing += [field.name for field in dataclasses.fields(Fields) if f"`{field.name}`" not in text]
+    assert missing == []
+
+
+def test_every_bundled_format_is_told() -> None:
+    names = {path.stem for path in (ROOT / "config" / "formats").glob("*.yaml")}
+    assert {name for name in names if f"| `{name}` |" in read("formats.md")} == names
+
+
+def test_every_setting_of_the_bundled_factory_is_told() -> None:
+    settings = load_registry([]).factories["incident-siem"].settings_class
+    keys = [field.metadata.get("key", field.name) for field in dataclasses.fields(settings)]
+    assert [key for key in keys if f"| `{key}` |" not in read("factories.md")] == []
+
+
+def test_the_example_of_a_factory_loads(tmp_path: Path) -> None:
+    [example] = re.findall(r"```python\n(.*?)```", read("factories.md"), re.DOTALL)
+    (tmp_path / "example.py").write_text(example, encoding="utf-8")
+    [record] = [record for record in load_registry([tmp_path]).records if record.origin.startswith(str(tmp_path))]
+    assert (record.status, record.detail) == ("loaded", "")
+
+
+# texts
+
+
+def test_everything_that_a_text_sees_is_told() -> None:
+    text = read("templates.md")
+    backlog = Backlog(last_seq=1)
+    fields = {field.name: None for field in dataclasses.fields(CaseState)}
+    case = CaseState(**{**fields, "told": {}})
+    scene = describe_scene(case, backlog, {}, now=0.0, previous=None)
+    names = [name for name in scene if name not in ("case", "backlog")]
+    names += [f"{name}.{key}" for name in ("case", "backlog") for key in scene[name]]
+    assert [name for name in names if f"`{name}`" not in text] == []
+
+
+@pytest.mark.parametrize("table", [FILTERS, TESTS, TEXT_METHODS])
+def test_every_filter_test_and_method_is_told(table: dict) -> None:
+    text = read("templates.md")
+    assert [name for name in table if f"`{name}`" not in text] == []
+
+
+# delivery and triage: the reasons
+
+
+def literals_of(path: Path, names: set[str], place: int) -> Iterator[str]:
+    """The text at `place` of every call of one of `names`."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        called = getattr(node, "func", None)
+        name = getattr(called, "id", None) or getattr(called, "attr", None)
+        if name in names and len(node.args) > place and isinstance(node.args[place], ast.Constant):
+            value = node.args[place].value
+            if isinstance(value, str):
+                yield value
+
+
+def test_every_reason_of_delivery_is_told() -> None:
+    package = ROOT / "itop_bridge"
+    plan = package / "delivery" / "plan.py"
+    reasons = {*literals_of(plan, {"Create", "Append", "Resolve", "Reopen", "Drop", "Wait", "_append"}, 1)}
+    reasons |= {*literals_of(plan, {"Park"}, 0)}
+    reasons |= {*literals_of(package / "delivery" / "failure.py", {"Consequence"}, 1)}
+    assert len(reasons) > 20
+    text = read("delivery.md")
+    assert sorted(reason for reason in reasons if f"`{reason}`" not in text) == []
+
+
+def test_every_reason_of_triage_is_told() -> None:
+    triage = ROOT / "itop_bridge" / "triage"
+    reasons = {
+        reason
+        for path in triage.rglob("*.py")
+        for reason in literals_of(path, {"Dropped", "Rejected", "ElementError", "_reject"}, 0)
+    }
+    drops = {
+        node.args[1].value
+        for node in ast.walk(ast.parse((triage / "repeat.py").read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Verdict" and node.args[0].value == "drop"
+    }
+    assert len(reasons) > 10
+    assert len(drops) > 2
+    text = read("operations.md")
+    assert sorted(reason for reason in reasons | drops if f"`{reason}`" not in text) == []
+
+
+# the log
+
+
+def test_the_catalogue_of_log_events_is_told() -> None:
+    rows = [f"| {code(name)} | {meaning} |" for name, meaning in EVENTS.items()]
+    assert_holds("log-events.md", ["| event | |", "| --- | --- |", *rows])
+
+
+def unused_events() -> list[str]:
+    """Events of the catalogue that nothing logs: their only mention is in the catalogue."""
+    mentions = Counter(
+        node.value
+        for path in (ROOT / "itop_bridge").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and node.value in EVENTS
+    )
+    return [name for name in EVENTS if mentions[name] < 2]
+
+
+def test_the_events_that_are_not_logged_yet_are_told() -> None:
+    unused = ", ".join(map(code, unused_events())) or "none"
+    assert f"\nNot logged yet: {unused}.\n" in read("log-events.md")
+
+
+def test_the_fixed_keys_are_told() -> None:
+    assert ", ".join(code(key) for key in KEYS) in read("log-events.md")
+
+
+def test_every_alarm_is_told() -> None:
+    sources = [path for path in (ROOT / "itop_bridge").rglob("*.py") if "simulator" not in path.parts]
+    alarms = {name for path in sources for name in literals_of(path, {"raise_"}, 0)}
+    assert len(alarms) > 8
+    text = read("log-events.md")
+    assert sorted(alarm for alarm in alarms if f"| `{alarm}` |" not in text) == []
+
+
+# the documents themselves
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_condition_in_an_example_compiles(document: Path) -> None:
+    blocks = re.findall(r"```yaml\n(.*?)```", document.read_text(encoding="utf-8"), re.DOTALL)
+    conditions = [line.strip() for block in blocks for line in block.splitlines() if line.strip().startswith("when:")]
+    for line in conditions:
+        compile_condition(yaml.safe_load(line)["when"])
+
+
+def test_the_configuration_of_the_readme_is_valid(tmp_path: Path) -> None:
+    [example] = re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    (tmp_path / "itop-bridge.yaml").write_text(example, encoding="utf-8")
+    for name in ("broker-ca.pem", "mqtt-password", "itop-password"):
+        (tmp_path / name).write_text("x", encoding="utf-8")
+        (tmp_path / name).chmod(0o600)
+    loaded = load_settings(tmp_path / "itop-bridge.yaml")
+    assert loaded.warnings == []
+    assert find_problems(loaded) == []
+
+
+def test_the_format_of_the_documents_compiles(tmp_path: Path) -> None:
+    [example] = re.findall(r"```yaml\n(product:.*?)```", read("formats.md"), re.DOTALL)
+    (tmp_path / "mysiem.yaml").write_text(example, encoding="utf-8")
+    assert load_formats([tmp_path])["mysiem"].product == "My SIEM"
+
+
+def test_the_texts_of_the_documents_compile() -> None:
+    [example] = re.findall(r"```yaml\n(settings:.*?)```", read("templates.md"), re.DOTALL)
+    for source in yaml.safe_load(example)["settings"].values():
+        compile_text(source, html=False, max_chars=1000)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_link_leads_somewhere(document: Path) -> None:
+    text = document.read_text(encoding="utf-8")
+    targets = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text)
+    local = [target for target in targets if not target.startswith(("http://", "https://", "mailto:"))]
+    assert [target for target in local if not (document.parent / target).exists()] == []
