@@ -5,6 +5,7 @@ import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from itop_bridge.simulator.datamodel import ClassModel
 from itop_bridge.simulator.failure import UNAUTHORIZED, RestError
 
 ADMINISTRATOR = "Administrator"
@@ -14,7 +15,7 @@ SUPPORT_AGENT = "Support Agent"
 SERVICE_DESK = "Service Desk Agent"
 AUTHOR = "Document author"
 
-_TICKET_WORK = frozenset({"Incident", "UserRequest", "lnkFunctionalCIToTicket", "lnkContactToTicket", "Attachment"})
+_BESIDE_TICKETS = frozenset({"lnkFunctionalCIToTicket", "lnkContactToTicket", "Attachment"})
 _AGENTS = frozenset({SUPPORT_AGENT, SERVICE_DESK})
 
 
@@ -36,13 +37,15 @@ class Account:
     def is_administrator(self) -> bool:
         return ADMINISTRATOR in self.profiles
 
-    def may(self, verb: str, iclass: str) -> bool:
-        """Whether it may do `creating`, `modifying` or `deleting` on the class."""
+    def may(self, verb: str, model: ClassModel) -> bool:
+        """Whether it may do `creating`, `modifying` or `deleting` on the class. Agents work on tickets of any class."""
         if self.is_administrator:
             return True
-        if not self.profiles & _AGENTS or iclass not in _TICKET_WORK:
+        if not self.profiles & _AGENTS:
             return False
-        return verb != "deleting" or iclass not in ("Incident", "UserRequest")
+        if model.name in _BESIDE_TICKETS:
+            return True
+        return model.root == "Ticket" and not model.abstract and verb != "deleting"
 
 
 def log_in(accounts: Mapping[str, Account], form: Mapping[str, str], authorization: str) -> Account:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from itop_bridge.simulator.fault import Fault, Kind
+from itop_bridge.simulator.release import Release
 
 _HTML = "text/html; charset=UTF-8"
 _UNDER_MAINTENANCE = {"code": 100, "message": "This application is currently under maintenance."}
@@ -53,7 +54,7 @@ def make_json(value: Any, callback: str = "") -> Answer:
     return Answer(200, "application/json", body)
 
 
-def make_page(fault: Fault) -> Answer | None:
+def make_page(fault: Fault, release: Release) -> Answer | None:
     """The answer of a fault that stands in for iTop's; None for the other faults. Transcripts 418-440."""
     match fault.kind:
         case Kind.HTTP_500:
@@ -64,9 +65,9 @@ def make_page(fault: Fault) -> Answer | None:
             return Answer(503, "text/html", _NGINX.format("503 Service Temporarily Unavailable").encode())
         case Kind.HTML_200:
             return Answer(200, _HTML, b"<!DOCTYPE html><html><body><form>Please log in</form></body></html>\n")
-        case Kind.MAINTENANCE:
+        case Kind.MAINTENANCE if release.nests_maintenance:
             return Answer(503, body=encode_json({"data": [_UNDER_MAINTENANCE], "scripts": []}))
-        case Kind.MAINTENANCE_27:
+        case Kind.MAINTENANCE | Kind.MAINTENANCE_27:
             return Answer(503, body=encode_json(_UNDER_MAINTENANCE))
         case Kind.RATE_LIMIT:
             page = _NGINX.format("429 Too Many Requests").encode()
@@ -74,7 +75,7 @@ def make_page(fault: Fault) -> Answer | None:
     return None
 
 
-def spoil(answer: Answer, fault: Fault) -> Answer:
+def spoil(answer: Answer, fault: Fault, release: Release) -> Answer:
     """The answer as the fault lets it through, after the call was carried out."""
     match fault.kind:
         case Kind.RESET_AFTER:
@@ -85,4 +86,4 @@ def spoil(answer: Answer, fault: Fault) -> Answer:
             return Answer(answer.status, answer.content_type, answer.body, delivery=Delivery.TRUNCATE)
         case Kind.BAD_GZIP:
             return Answer(answer.status, answer.content_type, answer.body, {"Content-Encoding": "gzip"})
-    return make_page(fault) or answer
+    return make_page(fault, release) or answer

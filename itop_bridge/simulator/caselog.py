@@ -4,9 +4,13 @@ import html
 import re
 from dataclasses import dataclass
 from functools import cached_property
+from html.entities import codepoint2name
 
 from itop_bridge.simulator.collation import fold_text
 from itop_bridge.simulator.markup import render_text
+
+_NAMED = re.compile(f"[{''.join(chr(code) for code in codepoint2name if code > 127)}]")
+"""The characters beyond ASCII that HTML 4 has a name for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,22 +24,25 @@ class Entry:
     text: str
     format: str
 
-    def render(self) -> dict[str, str | int | None]:
+    def render(self, *, named_entities: bool = False) -> dict[str, str | int | None]:
         """As core/get shows it (transcripts 159-163)."""
         return {
             "date": self.date,
             "user_login": self.user_login,
             "user_id": self.user_id,
             "message": render_text(self.text) if self.format == "html" else self.text,
-            "message_html": self._message_html(),
+            "message_html": self._message_html(named_entities=named_entities),
         }
 
-    def _message_html(self) -> str | None:
+    def _message_html(self, *, named_entities: bool) -> str | None:
         match self.format:
             case "html":
                 return self.text
             case "text":
-                return re.sub(r"\r\n|\r|\n", "<br/>", html.escape(self.text).replace("&#x27;", "&#039;"))
+                escaped = html.escape(self.text).replace("&#x27;", "&#039;")
+                if named_entities:
+                    escaped = _NAMED.sub(lambda match: f"&{codepoint2name[ord(match.group())]};", escaped)
+                return re.sub(r"\r\n|\r|\n", "<br/>", escaped)
         return None
 
 
@@ -48,8 +55,8 @@ class CaseLog:
     def __add__(self, entries: tuple[Entry, ...]) -> "CaseLog":
         return CaseLog(self.entries + entries)
 
-    def render(self) -> dict[str, list[dict[str, str | int | None]]]:
-        return {"entries": [entry.render() for entry in self.entries]}
+    def render(self, *, named_entities: bool = False) -> dict[str, list[dict[str, str | int | None]]]:
+        return {"entries": [entry.render(named_entities=named_entities) for entry in self.entries]}
 
     @cached_property
     def column(self) -> str:

@@ -1,20 +1,20 @@
-"""The classes that the simulator knows: their attributes, states and transitions. Pure, from `datamodel.json`."""
+"""The classes that the simulator knows: their attributes, states and transitions. Pure; `schema.py` loads them."""
 
-import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from functools import cache
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 
-_FILE = Path(__file__).with_name("datamodel.json")
+KINDS = frozenset(
+    "blob computed date datetime duration enum field ip key log set stopwatch text".split()  # noqa: SIM905 - shorter so
+)
+"""The kinds of attribute that a class may declare."""
+
 _STOPWATCH = ("started", "laststart", "stopped")
 _THRESHOLD = ("deadline", "passed", "triggered", "overrun")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attribute:
-    """One attribute. `kind` is one of text, enum, key, field, datetime, date, duration, log, set, stopwatch, computed,
-    ip, blob, or of those every class has: friendlyname, finalclass, flag."""
+    """One attribute. `kind` is one of KINDS, or of those every class has: friendlyname, finalclass, flag."""
 
     code: str
     kind: str
@@ -43,6 +43,7 @@ class LifeState:
 
     mandatory: tuple[str, ...]
     transitions: Mapping[str, str]
+    operational_status: str = "ongoing"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,17 +101,12 @@ _COMPANIONS = ("friendlyname", "finalclass", "obsolescence_flag")
 
 
 class Datamodel:
-    """All classes by name; `Datamodel.load()` reads the file that travels with the package."""
+    """All classes by name, from the JSON that `docs/simulator.md` describes."""
 
     def __init__(self, raw: Mapping[str, dict[str, object]]) -> None:
         self._raw = raw
         self._parents = {str(entry["parent"]) for entry in raw.values() if "parent" in entry}
         self.classes: dict[str, ClassModel] = {name: self._build(name) for name in raw}
-
-    @staticmethod
-    @cache
-    def load() -> "Datamodel":
-        return Datamodel(json.loads(_FILE.read_text(encoding="utf-8")))
 
     def __contains__(self, name: object) -> bool:
         return name in self.classes
@@ -127,25 +123,31 @@ class Datamodel:
         return [name, *(self._lineage(str(parent)) if parent else [])]
 
     def _build(self, name: str) -> ClassModel:
-        entry: dict[str, object] = dict(self._raw[name])
         lineage = self._lineage(name)
         own: dict[str, Attribute] = {}
         for ancestor in reversed(lineage):
             own |= _parse_attributes(self._raw[ancestor]["attributes"])
+        states = _parse_states(self._inherit(lineage, "states", {}))
+        if states and "status" in own:
+            own["status"] = replace(own["status"], values=tuple(dict.fromkeys((*own["status"].values, *states))))
         return ClassModel(
             name=name,
             root=lineage[-1],
             lineage=frozenset(lineage),
-            abstract=bool(entry.get("abstract")),
-            obsolescence=bool(entry.get("obsolescence")),
-            friendlyname=_texts(entry.get("friendlyname", ["name"])),
-            joint=str(entry.get("joint", " ")),
-            newest_first=str(entry.get("newest_first", "")),
-            prefix=str(entry.get("prefix", "")),
-            unique=_texts(entry.get("unique", [])),
-            states=_parse_states(entry.get("states", {})),
+            abstract=bool(self._raw[name].get("abstract")),
+            obsolescence=bool(self._raw[name].get("obsolescence")),
+            friendlyname=_texts(self._inherit(lineage, "friendlyname", ["name"])),
+            joint=str(self._inherit(lineage, "joint", " ")),
+            newest_first=str(self._inherit(lineage, "newest_first", "")),
+            prefix=str(self._inherit(lineage, "prefix", "")),
+            unique=_texts(self._inherit(lineage, "unique", [])),
+            states=states,
             attributes=own | self._general(name, lineage, own),
         )
+
+    def _inherit(self, lineage: list[str], key: str, default: object) -> object:
+        """The class's own, or that of the nearest ancestor that has one."""
+        return next((self._raw[name][key] for name in lineage if key in self._raw[name]), default)
 
     def _general(self, name: str, lineage: list[str], own: Mapping[str, Attribute]) -> dict[str, Attribute]:
         """What every class has, and what comes with its keys."""
@@ -186,4 +188,7 @@ def _parse_attributes(raw: object) -> dict[str, Attribute]:
 def _parse_states(raw: object) -> dict[str, LifeState]:
     if not isinstance(raw, dict):
         raise TypeError("states: an object is expected")
-    return {name: LifeState(tuple(entry["mandatory"]), entry["transitions"]) for name, entry in raw.items()}
+    return {
+        name: LifeState(tuple(entry["mandatory"]), entry["transitions"], entry.get("operational_status", "ongoing"))
+        for name, entry in raw.items()
+    }

@@ -8,13 +8,17 @@ from itop_bridge.simulator.caselog import EMPTY, CaseLog
 from itop_bridge.simulator.collation import equal
 from itop_bridge.simulator.datamodel import Attribute, ClassModel
 from itop_bridge.simulator.failure import TOO_LONG, PhpFatalError, RestError, describe_sql, wrap_issue
+from itop_bridge.simulator.release import Release
 from itop_bridge.simulator.session import Session
 from itop_bridge.simulator.store import Row, Store
 from itop_bridge.simulator.value import LogChange, make_value
 
 _COLUMN_BYTES = 65_535
-_PRIORITY = {"1": ("1", "1", "2", "4"), "2": ("1", "2", "3", "4"), "3": ("2", "3", "3", "4")}
-_ONGOING = {"resolved": "resolved", "closed": "closed", "rejected": "closed"}
+_PRIORITY = {
+    (impact, urgency): priority
+    for impact, priorities in (("1", "1124"), ("2", "1234"), ("3", "2334"))
+    for urgency, priority in zip("1234", priorities, strict=True)
+}
 _GIVEN = frozenset({"text", "enum", "key", "datetime", "date", "ip", "blob"})
 
 
@@ -65,16 +69,17 @@ class Draft:
 
     def check(self) -> None:
         """Raises RestError that names everything that is wrong with what is new."""
+        release, changed = self._session.release, self._changed()
         issues = [
-            f"Unexpected value for attribute '{attribute.label}' ({attribute.code}) : {issue}"
+            f"Unexpected value for attribute {_name(attribute, release)}: {issue}"
             for attribute in self.row.model.attributes.values()
-            if attribute.code in self._changed()
-            for issue in _find_issues(attribute, self.row.values.get(attribute.code))
+            if attribute.code in changed
+            for issue in _find_issues(attribute, self.row.values.get(attribute.code), release)
         ]
         issues += self._find_duplicate()
         if issues:
             listed = "; ".join(f"{index}=>{issue}" for index, issue in enumerate(issues))
-            where = f"class = {self.row.model.name}, id = {self.row.id or -1}"
+            where = f"class = {self.row.model.name}, id = {self.row.id or (-1 if release.names_labels else '')}"
             raise RestError(f"{', '.join(issues)}: issues = {{{listed}}}, {where}")
 
     def store(self) -> bool:
@@ -124,13 +129,13 @@ class Draft:
     def _compute(self) -> None:
         """What follows from the rest: priority, operational status, dates."""
         values, now = self.row.values, self._session.now()
-        if "urgency" in values:
-            values["priority"] = _PRIORITY[values["impact"]][int(values["urgency"]) - 1]
-        if "operational_status" in values:
-            values["operational_status"] = _ONGOING.get(values["status"], "ongoing")
+        if values.keys() >= {"impact", "urgency", "priority"}:
+            values["priority"] = _PRIORITY.get((values["impact"], values["urgency"]), values["priority"])
+        if state := self.row.model.states.get(values.get("status", "")):
+            values["operational_status"] = state.operational_status
         if "last_update" in values:
             values["last_update"] = now
-            values["start_date"] = values["start_date"] or now
+            values["start_date"] = values.get("start_date") or now
 
     def _check_columns(self) -> None:
         """The columns' own limits, which iTop's checks do not know."""
@@ -207,17 +212,25 @@ def _distinct(links: list[dict[str, Any]], end: str) -> Iterator[dict[str, Any]]
             yield link
 
 
-def _find_issues(attribute: Attribute, value: Any) -> Iterator[str]:
+def _name(attribute: Attribute, release: Release) -> str:
+    return f"'{attribute.label}' ({attribute.code}) " if release.names_labels else f"'{attribute.code}'"
+
+
+def _find_issues(attribute: Attribute, value: Any, release: Release) -> Iterator[str]:
     """What iTop finds wrong with one value (transcripts 067-101, 176-179, 362)."""
     if value in ("", 0, None):
         if attribute.required:
             yield "Null not allowed"
     elif attribute.kind == "enum" and value not in attribute.values:
         yield f"Value not allowed [{value}]"
-    elif attribute.max and len(value) > attribute.max:
-        yield f"String too long (found {len(value)}, limited to {attribute.max})"
+    elif attribute.max and (length := _measure(value, release)) > attribute.max:
+        yield f"String too long (found {length}, limited to {attribute.max})"
     elif attribute.kind == "ip" and not _is_address(value):
         yield f"Wrong format [{value}]"
+
+
+def _measure(text: str, release: Release) -> int:
+    return len(text.encode("utf-8", "surrogatepass")) if release.counts_bytes else len(text)
 
 
 def _is_address(text: str) -> bool:

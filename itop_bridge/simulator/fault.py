@@ -4,7 +4,12 @@ import asyncio
 import enum
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from math import log
+from random import Random
 from typing import Any
+
+_SIGMAS = 1.645
+"""How many standard deviations the 95th percentile lies above the median."""
 
 Sleep = Callable[[float], Awaitable[Any]]
 
@@ -13,9 +18,13 @@ class Kind(enum.StrEnum):
     """What goes wrong."""
 
     LATENCY = "latency"
-    """The call takes `seconds` longer."""
+    """The call takes `seconds` longer; with `p95_s`, half of the calls take less, and one in twenty more than that."""
+    SLOW_START = "slow_start"
+    """The first call takes `seconds` longer, the next half of that, and so on: an iTop whose caches are cold."""
     REFUSE = "refuse"
     """The connection is closed without an answer, and nothing is done."""
+    RESET_BEFORE = "reset_before"
+    """The connection is reset, and nothing is done."""
     RESET_AFTER = "reset_after"
     """The call is carried out; then the connection is reset."""
     TIMEOUT_AFTER = "timeout_after"
@@ -34,9 +43,9 @@ class Kind(enum.StrEnum):
     HTML_200 = "html_200"
     """A login page, as a proxy would show it."""
     MAINTENANCE = "maintenance"
-    """As iTop 3.1 and 3.2 say it, in `data[0]`."""
+    """503 as the release that is played says it: iTop 3.1 and 3.2 in `data[0]`."""
     MAINTENANCE_27 = "maintenance_27"
-    """As iTop 2.7 says it, at the top level."""
+    """503 as iTop 2.7 says it, at the top level, whatever is played."""
     RATE_LIMIT = "rate_limit"
     """429 with the header Retry-After: `retry_after`, seconds or an HTTP date."""
     READ_ONLY = "read_only"
@@ -48,6 +57,9 @@ class Kind(enum.StrEnum):
     LOG_FULL = "log_full"
     """A write to a case log fails: mysql_errno 1406."""
 
+
+DELAYS = frozenset({Kind.LATENCY, Kind.SLOW_START})
+"""Faults that only cost time: they add up, and another one may hit the call too."""
 
 TROUBLES = frozenset({Kind.READ_ONLY, Kind.LOCK_WAIT, Kind.DATABASE_READ_ONLY, Kind.LOG_FULL})
 """Faults inside iTop: the call runs into them by itself."""
@@ -64,7 +76,8 @@ class Fault:
     when: Callable[[Mapping[str, Any]], bool] | None = None
     """A condition on the request's JSON."""
     seconds: float | None = None
-    """Of LATENCY and LATE."""
+    """Of LATENCY, SLOW_START and LATE."""
+    p95_s: float | None = None
     retry_after: str = "1"
     stored: bool = False
     """Whether the call is carried out although the answer says otherwise."""
@@ -77,10 +90,18 @@ class Fault:
         self.kind = Kind(self.kind)
         self._idle.set()
 
+    @property
+    def is_over(self) -> bool:
+        return self.times is not None and self.hits >= self.times
+
     def matches(self, operation: str, request: Mapping[str, Any]) -> bool:
-        if self.times is not None and self.hits >= self.times:
-            return False
-        return self.operation in (None, operation) and (self.when is None or self.when(request))
+        return not self.is_over and self.operation in (None, operation) and (self.when is None or self.when(request))
+
+    def draw_delay_s(self, random: Random) -> float:
+        """The time that a call which is hit takes longer."""
+        if self.kind is Kind.SLOW_START:
+            return (self.seconds or 0.0) * 0.5 ** (self.hits - 1)
+        return draw_latency_s(random, self.seconds or 0.0, self.p95_s)
 
     async def hold(self, sleep: Sleep) -> None:
         """Keep a call until the fault is released or its time is over; then `settle` must follow."""
@@ -111,6 +132,13 @@ class Fault:
         await self._idle.wait()
 
 
+def draw_latency_s(random: Random, median_s: float, p95_s: float | None) -> float:
+    """A time as servers take it: log-normal, of that median and 95th percentile; without one, always the median."""
+    if not p95_s or p95_s <= median_s or median_s <= 0:
+        return median_s
+    return random.lognormvariate(log(median_s), log(p95_s / median_s) / _SIGMAS)
+
+
 class Faults:
     """The faults in place, oldest first."""
 
@@ -131,11 +159,11 @@ class Faults:
         self._faults.clear()
 
     def take(self, operation: str, request: Mapping[str, Any]) -> list[Fault]:
-        """The faults that hit this call: every latency, and the first of the others."""
+        """The faults that hit this call: every delay, and the first of the others."""
         taken: list[Fault] = []
         for fault in self._faults:
-            decided = any(each.kind is not Kind.LATENCY for each in taken)
-            if fault.matches(operation, request) and (fault.kind is Kind.LATENCY or not decided):
+            decided = any(each.kind not in DELAYS for each in taken)
+            if fault.matches(operation, request) and (fault.kind in DELAYS or not decided):
                 fault.hits += 1
                 taken.append(fault)
         return taken

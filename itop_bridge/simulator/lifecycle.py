@@ -18,11 +18,13 @@ def apply_stimulus(session: Session, draft: Draft, stimulus: str) -> None:
         raise RefusedError(f"Invalid stimulus: '{stimulus}' on the object {name} in state '{state}'")
     target = life.transitions[stimulus]
     # PHP 8 compares with '': an empty text is missing, a key of 0 is not
-    missing = [code for code in row.model.states[target].mandatory if row.values.get(code) in ("", None)]
+    nothing = ("", None, 0) if session.release.misses_keys else ("", None)
+    missing = [code for code in row.model.states[target].mandatory if row.values.get(code) in nothing]
     if missing:
         listed = ", ".join(missing)
         raise RefusedError(f"Missing mandatory attribute(s) for applying the stimulus: {listed}.")
-    if (row.model.name, state, stimulus) == ("Incident", "escalated_tto", "ev_assign"):
+    is_broken = session.release.breaks_escalated_assign and "Incident" in row.model.lineage
+    if is_broken and (state, stimulus) == ("escalated_tto", "ev_assign"):
         raise PhpFatalError  # iTop 3.2 calls a method that is not there (transcript 385)
     draft.assign(status=target)
     _note_dates(session, draft, state, target)
@@ -30,13 +32,14 @@ def apply_stimulus(session: Session, draft: Draft, stimulus: str) -> None:
 
 def _note_dates(session: Session, draft: Draft, state: str, target: str) -> None:
     now, values = session.now(), draft.row.values
+    operational_status = draft.row.model.states[target].operational_status
     since_start = seconds_between(values["start_date"] or "", now)
     match target:
         case "assigned" if state in ("new", "approved", "escalated_tto"):
             draft.assign(assignment_date=now, tto=since_start)
         case "pending":
             draft.assign(last_pending_date=now)
-        case "resolved":
+        case _ if operational_status == "resolved":
             draft.assign(resolution_date=now, ttr=since_start, time_spent=str(since_start))
         case "closed":
             draft.assign(close_date=now)

@@ -39,10 +39,10 @@ class Context:
     trouble: Kind | None = None
     wrote: bool = False
 
-    def authorize(self, verb: str, iclass: str) -> None:
+    def authorize(self, verb: str, model: ClassModel) -> None:
         """Raises RefusedError; read-only mode says the same as missing rights (transcripts 422-427)."""
-        if self.trouble is Kind.READ_ONLY or not self.session.account.may(verb, iclass):
-            reason = f"The current user does not have enough permissions for {verb} data of class {iclass}"
+        if self.trouble is Kind.READ_ONLY or not self.session.account.may(verb, model):
+            reason = f"The current user does not have enough permissions for {verb} data of class {model.name}"
             raise RefusedError(reason, UNAUTHORIZED)
 
     def store(self, draft: Draft, fields: Request) -> None:
@@ -109,7 +109,7 @@ async def create_object(context: Context, request: Request) -> Reply:
     model = _read_class(session, request)
     fields = _read_fields(request)
     output = _read_output(model, request)
-    context.authorize("creating", model.name)
+    context.authorize("creating", model)
     await context.pause()
     draft = Draft(session, None, model)
     draft.edit(fields)
@@ -146,7 +146,7 @@ async def delete_objects(context: Context, request: Request) -> Reply:
     model = _read_class(session, request)
     key = _need(request, "key")
     simulate = bool(request.get("simulate", False))
-    context.authorize("deleting", find_set(session, model.name, key).model.name)
+    context.authorize("deleting", find_set(session, model.name, key).model)
     await context.pause()
     rows = find_set(session, model.name, key).rows
     dependents = find_dependents(session.view, rows)
@@ -213,7 +213,7 @@ def _open_draft(context: Context, request: Request) -> tuple[Draft, Request, Out
     fields = _read_fields(request)
     output = _read_output(model, request)
     # the class of the query counts, not that of the request (transcripts 914, 915)
-    context.authorize("modifying", find_set(session, model.name, key).model.name)
+    context.authorize("modifying", find_set(session, model.name, key).model)
     live = find_one(session, model.name, key)
     if live is None:  # cannot be: only an attribute may be empty
         raise PhpFatalError

@@ -3,11 +3,15 @@
 from collections.abc import Mapping
 from typing import Any
 
+from itop_bridge.simulator.datamodel import Attribute
 from itop_bridge.simulator.draft import Draft
 from itop_bridge.simulator.lifecycle import apply_stimulus
 from itop_bridge.simulator.removal import find_dependents, remove_rows
 from itop_bridge.simulator.session import Session
 from itop_bridge.simulator.store import Row
+
+ACTS = frozenset({"assign", "pending", "resolve", "close", "reopen", "delete", "edit", "log", "stimulate"})
+"""What a person does; each is a method."""
 
 
 class Person:
@@ -15,6 +19,12 @@ class Person:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+
+    def act(self, name: str, ticket: int | str, *args: Any, **kwargs: Any) -> None:
+        """The act of that name. Raises LookupError if there is none."""
+        if name not in ACTS:
+            raise LookupError(f"{name!r} is no act; there are {', '.join(sorted(ACTS))}")
+        getattr(self, name)(ticket, *args, **kwargs)
 
     def assign(self, ticket: int | str, **fields: Any) -> None:
         """Take the ticket, with the person's first team."""
@@ -48,6 +58,10 @@ class Person:
     def reopen(self, ticket: int | str) -> None:
         self._write(self._find(ticket), {}, "ev_reopen")
 
+    def stimulate(self, ticket: int | str, stimulus: str, **fields: Any) -> None:
+        """Any transition, as of a site's own life of tickets."""
+        self._write(self._find(ticket), fields, stimulus)
+
     def delete(self, ticket: int | str) -> None:
         row = self._find(ticket)
         remove_rows(self._session.view.store, [row, *find_dependents(self._session.view, [row])])
@@ -70,6 +84,21 @@ class Person:
         draft = Draft(self._session, row, row.model)
         draft.edit(fields)
         if stimulus:
+            draft.edit(self._fill_in(draft.row, stimulus))
             apply_stimulus(self._session, draft, stimulus)
         draft.check()
         draft.store()
+
+    def _fill_in(self, row: Row, stimulus: str) -> dict[str, Any]:
+        """Something for whatever iTop's form insists on and the ticket has not yet."""
+        states = row.model.states
+        target = states[row.values["status"]].transitions.get(stimulus)
+        missing = [code for code in (states[target].mandatory if target else ()) if not row.values.get(code)]
+        return {code: value for code in missing if (value := self._choose(row.model.attributes[code]))}
+
+    def _choose(self, attribute: Attribute) -> Any:
+        if attribute.kind == "enum":
+            return attribute.values[0]
+        if attribute.kind == "key":
+            return next((row.id for row in self._session.view.scan(attribute.target)), 0)
+        return None  # a text is for whoever acts to give

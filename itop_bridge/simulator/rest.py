@@ -19,7 +19,7 @@ from itop_bridge.simulator.failure import (
     RefusedError,
     RestError,
 )
-from itop_bridge.simulator.fault import TROUBLES, Fault, Kind
+from itop_bridge.simulator.fault import DELAYS, TROUBLES, Fault, Kind
 from itop_bridge.simulator.operation import VERBS, Context, Reply
 from itop_bridge.simulator.simulator import Simulator
 
@@ -48,19 +48,19 @@ async def answer_call(simulator: Simulator, http: HttpRequest) -> Answer:
     simulator.calls.append(call)
     faults = simulator.faults.take(call.operation, request)
     for fault in faults:
-        if fault.kind is Kind.LATENCY:
-            await simulator.sleep(fault.seconds or 0.0)
+        if fault.kind in DELAYS:
+            await simulator.sleep(fault.draw_delay_s(simulator.random))
     for fault in faults:
-        if fault.kind is not Kind.LATENCY:
+        if fault.kind not in DELAYS:
             return await _answer_under(simulator, http, call, fault)
     return await _carry_out(simulator, http, call, None)
 
 
 async def _answer_under(simulator: Simulator, http: HttpRequest, call: Call, fault: Fault) -> Answer:
     """Refuse the call, or carry it out at the fault's time and spoil its answer."""
-    if fault.kind is Kind.REFUSE:
-        return Answer(delivery=Delivery.CLOSE)
-    if (page := make_page(fault)) and not fault.stored:
+    if fault.kind in (Kind.REFUSE, Kind.RESET_BEFORE):
+        return Answer(delivery=Delivery.CLOSE if fault.kind is Kind.REFUSE else Delivery.RESET)
+    if (page := make_page(fault, simulator.release)) and not fault.stored:
         return page
     if fault.kind in TROUBLES:
         return await _carry_out(simulator, http, call, Kind(fault.kind))
@@ -73,7 +73,7 @@ async def _answer_under(simulator: Simulator, http: HttpRequest, call: Call, fau
         finally:
             fault.settle()
     call.code = None
-    return spoil(answer, fault)
+    return spoil(answer, fault, simulator.release)
 
 
 async def _carry_out(simulator: Simulator, http: HttpRequest, call: Call, trouble: Kind | None) -> Answer:

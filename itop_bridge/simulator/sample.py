@@ -66,6 +66,8 @@ _USERS: tuple[tuple[str, frozenset[str], dict[str, Any]], ...] = (
 def fill_store(store: Store) -> None:
     """Put the sample objects in, under their fixed ids."""
     for iclass, object_id, values in _OBJECTS:
+        if iclass not in store.datamodel:
+            continue
         model = store.datamodel[iclass]
         store.insert(Row(object_id, model, {**make_defaults(model), **values}))
 

@@ -1,32 +1,37 @@
-"""The simulator on the network: iTop's endpoint, a page for people, and a way to set faults from outside."""
+"""The simulator on the network: iTop's endpoint, a page for people, and the control from outside."""
 
 import asyncio
 import socket
 import struct
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import asdict
 from typing import Any
 from urllib.parse import parse_qsl
 
 from aiohttp import web
 
 from itop_bridge.simulator.answer import NOT_FOUND, TOO_LARGE, Answer, Delivery
-from itop_bridge.simulator.fault import Fault
+from itop_bridge.simulator.control import add_routes
 from itop_bridge.simulator.page import render_page
+from itop_bridge.simulator.recording import describe_request, describe_response
 from itop_bridge.simulator.rest import HttpRequest, answer_call
 from itop_bridge.simulator.simulator import Simulator
 
 _BODY_LIMIT = 64 * 1024**2
 _COOKIE = "itop-simulator"
 _ENDPOINT = "/webservices/rest.php"
-_FAULT_KEYS = frozenset({"kind", "times", "operation", "seconds", "retry_after", "stored"})
+
+
+Record = Callable[[Mapping[str, Any]], None]
+"""Takes each exchange: what `recording.py` tells of its request and its response, None if no answer left."""
 
 
 @asynccontextmanager
-async def serve(simulator: Simulator, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
+async def serve(
+    simulator: Simulator, host: str = "127.0.0.1", port: int = 0, record: Record | None = None
+) -> AsyncIterator[str]:
     """Serve the simulator; yields its URL. Leaving closes every connection, also those that are kept waiting."""
-    endpoint = _Endpoint(simulator)
+    endpoint = _Endpoint(simulator, record)
     runner = web.AppRunner(endpoint.application(), handler_cancellation=True, access_log=None, shutdown_timeout=1)
     await runner.setup()
     try:
@@ -45,8 +50,9 @@ async def run_forever(simulator: Simulator, host: str, port: int) -> None:
 
 
 class _Endpoint:
-    def __init__(self, simulator: Simulator) -> None:
+    def __init__(self, simulator: Simulator, record: Record | None) -> None:
         self._simulator = simulator
+        self._record = record
         self._closing = asyncio.Event()
         self._calls: set[asyncio.Task[Answer]] = set()
 
@@ -55,10 +61,7 @@ class _Endpoint:
         for path in (_ENDPOINT, f"{_ENDPOINT}/"):
             application.router.add_route("*", path, self.rest)
         application.router.add_get("/", self.page)
-        application.router.add_get("/simulator/incidents", self.incidents)
-        application.router.add_get("/simulator/calls", self.calls)
-        application.router.add_post("/simulator/faults", self.add_fault)
-        application.router.add_delete("/simulator/faults", self.clear_faults)
+        add_routes(application.router, self._simulator)
         application.router.add_route("*", "/{path:.*}", self.nothing)
         return application
 
@@ -71,7 +74,7 @@ class _Endpoint:
 
     async def rest(self, request: web.Request) -> web.StreamResponse:
         try:
-            http = await _read_request(request)
+            http = await _read_request(request, takes_files=self._simulator.release.takes_files)
         except web.HTTPRequestEntityTooLarge:
             return _make_response(TOO_LARGE)
         known = _COOKIE in request.cookies
@@ -80,7 +83,10 @@ class _Endpoint:
         call = asyncio.create_task(answer_call(self._simulator, http), name="simulator call")
         self._calls.add(call)
         call.add_done_callback(self._calls.discard)
-        response = await self._deliver(request, await asyncio.shield(call))
+        answer = await asyncio.shield(call)
+        if self._record:
+            self._record(_describe(request, http, answer))
+        response = await self._deliver(request, answer)
         if not known and not response.prepared:
             response.set_cookie(_COOKIE, "1", httponly=True)
         return response
@@ -91,30 +97,6 @@ class _Endpoint:
             content_type="text/html",
             headers={"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"},
         )
-
-    async def incidents(self, request: web.Request) -> web.StreamResponse:
-        """The tickets, or the objects of ?class=…"""
-        iclass = request.query.get("class", "Ticket")
-        if iclass not in self._simulator.store.datamodel:
-            raise web.HTTPNotFound
-        return web.json_response(self._simulator.objects(iclass))
-
-    async def calls(self, _: web.Request) -> web.StreamResponse:
-        return web.json_response([asdict(call) for call in self._simulator.calls])
-
-    async def add_fault(self, request: web.Request) -> web.StreamResponse:
-        """Add the fault that the JSON body describes; the keys are those of Fault."""
-        if request.content_type != "application/json":  # so that no foreign page can post it
-            raise web.HTTPUnsupportedMediaType
-        try:
-            self._simulator.faults.add(_read_fault(await request.json()))
-        except ValueError as error:
-            raise web.HTTPBadRequest(text=str(error)) from error
-        return web.json_response({"faults": len(list(self._simulator.faults))})
-
-    async def clear_faults(self, _: web.Request) -> web.StreamResponse:
-        self._simulator.faults.clear()
-        return web.json_response({"faults": 0})
 
     async def nothing(self, _: web.Request) -> web.StreamResponse:
         return _make_response(NOT_FOUND)
@@ -131,19 +113,21 @@ class _Endpoint:
         return _make_response(answer)
 
 
-async def _read_request(request: web.Request) -> HttpRequest:
+async def _read_request(request: web.Request, *, takes_files: bool) -> HttpRequest:
     return HttpRequest(
         query=dict(request.query),
-        form=await _read_form(request) if request.method == "POST" else {},
+        form=await _read_form(request, takes_files=takes_files) if request.method == "POST" else {},
         authorization=request.headers.get("Authorization", ""),
     )
 
 
-async def _read_form(request: web.Request) -> Mapping[str, str]:
+async def _read_form(request: web.Request, *, takes_files: bool) -> Mapping[str, str]:
     """The form's fields. Bytes that are no UTF-8 are kept as such, so that they can be refused (transcript 158)."""
     if request.content_type == "multipart/form-data":
         fields: dict[str, str] = {}
         for name, value in (await request.post()).items():
+            if isinstance(value, web.FileField) and not takes_files:
+                continue
             content = value.file.read() if isinstance(value, web.FileField) else value
             fields[name] = content if isinstance(content, str) else content.decode("utf-8", "surrogateescape")
         return fields
@@ -154,11 +138,12 @@ async def _read_form(request: web.Request) -> Mapping[str, str]:
     return dict(parse_qsl(text, keep_blank_values=True, errors="surrogateescape"))
 
 
-def _read_fault(raw: Any) -> Fault:
-    """Raises ValueError, naming what is wrong."""
-    if not isinstance(raw, dict) or not raw.keys() <= _FAULT_KEYS or "kind" not in raw:
-        raise ValueError(f"a fault is an object with the keys {', '.join(sorted(_FAULT_KEYS))}")
-    return Fault(**raw)
+def _describe(request: web.Request, http: HttpRequest, answer: Answer) -> Mapping[str, Any]:
+    asked = describe_request(request.method, request.path, http.query, http.form, http.authorization)
+    if answer.delivery not in (Delivery.SEND, Delivery.TRUNCATE):
+        return {"request": asked, "response": None}
+    headers = {"Content-Type": answer.content_type, **answer.headers}
+    return {"request": asked, "response": describe_response(answer.status, headers, answer.body)}
 
 
 def _make_response(answer: Answer) -> web.Response:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from itop_bridge.simulator.account import Account
+from itop_bridge.simulator.release import Release
 from itop_bridge.simulator.view import View
 
 
@@ -15,6 +16,7 @@ class Session:
     user_login: str
     """What stands over the user's log entries: the friendly name of the contact, or the login."""
     view: View
+    release: Release
     now: Callable[[], str]
     """PHP's clock, as iTop writes dates."""
     database_now: Callable[[], str]

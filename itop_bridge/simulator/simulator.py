@@ -3,17 +3,21 @@
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from random import Random
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from itop_bridge.simulator.account import SUPPORT_AGENT, Account
 from itop_bridge.simulator.call import Call
 from itop_bridge.simulator.caselog import CaseLog
-from itop_bridge.simulator.datamodel import Datamodel
-from itop_bridge.simulator.fault import Faults, Sleep
+from itop_bridge.simulator.fault import Faults, Sleep, draw_latency_s
 from itop_bridge.simulator.moment import format_moment
 from itop_bridge.simulator.person import Person
+from itop_bridge.simulator.release import RELEASES
 from itop_bridge.simulator.sample import fill_store, make_accounts
+from itop_bridge.simulator.schema import load_datamodel
 from itop_bridge.simulator.session import Session
 from itop_bridge.simulator.store import Store
 from itop_bridge.simulator.view import View
@@ -25,23 +29,32 @@ LOG_LIMIT = 388
 class Simulator:
     """An iTop in memory.
 
+    `version` is one of RELEASES, `install` one of schema.INSTALLS, `datamodel` a file of changes to the data model
+    (ConfigurationError if it is wrong). `php` is the major version: before 8, a transition misses keys too.
     `clock` gives seconds since the epoch; `zone` is that of PHP's dates and `database_zone` that of OQL's NOW().
     `latency_s` is added to every call: seconds, or a function that draws them.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - settings, each of its own, by keyword
         self,
         clock: Callable[[], float] = time.time,
         *,
+        version: str = "3.2",
+        install: str = "itil",
+        datamodel: Path | None = None,
+        php: int = 8,
         sample: bool = True,
         zone: str = "Europe/Paris",
         database_zone: str | None = None,
         log_limit: int = LOG_LIMIT,
         sleep: Sleep = asyncio.sleep,
+        random: Random | None = None,
     ) -> None:
         self.clock = clock
         self.sleep = sleep
-        self.store = Store(Datamodel.load())
+        self.random = random or Random()  # noqa: S311 - for times and faults, not for secrets
+        self.release = replace(RELEASES[version], misses_keys=php < 8)
+        self.store = Store(load_datamodel(version, install, datamodel))
         self.accounts: dict[str, Account] = make_accounts()
         self.faults = Faults()
         self.calls: list[Call] = []
@@ -55,8 +68,8 @@ class Simulator:
             fill_store(self.store)
 
     def objects(self, iclass: str) -> list[dict[str, Any]]:
-        """The objects of a class and its subclasses by id: attribute to value as core/get shows it, but `id` as an int
-        and a case log as the plain list of its entries."""
+        """The objects of a class and its subclasses by id, as they are stored: attribute to value in the form of
+        core/get, but `id` as an int and a case log as the plain list of its entries."""
         view = View(self.store)
         rows = sorted(self.store.scan(iclass), key=lambda row: row.id)
         return [
@@ -79,16 +92,21 @@ class Simulator:
         return Person(self.open_session(self._find_person(name)))
 
     def open_session(self, account: Account) -> Session:
-        view = View(self.store, account.organizations)
+        view = View(self.store, account.organizations, self.release)
         contact = self.store.get("Person", account.contact)
         return Session(
             account=account,
             user_login=view.text(contact, "friendlyname") if contact else account.login,
             view=view,
+            release=self.release,
             now=lambda: format_moment(self.clock(), self._zone),
             database_now=lambda: format_moment(self.clock(), self._database_zone),
             log_limit=self._log_limit,
         )
+
+    def set_latency(self, median_s: float, p95_s: float | None = None) -> None:
+        """Let every call take that long; with `p95_s`, half of them less, and one in twenty more than that."""
+        self.latency_s = lambda: draw_latency_s(self.random, median_s, p95_s)
 
     async def pause(self) -> None:
         """The time that a call takes; at least, other calls may run in between."""

@@ -35,7 +35,9 @@ class Store:
         self._last_id: dict[str, int] = {}
 
     def scan(self, iclass: str) -> Iterator[Row]:
-        """All objects of the class and its subclasses."""
+        """All objects of the class and its subclasses; none of a class that this data model has not."""
+        if iclass not in self.datamodel:
+            return
         for row in self._table(iclass).values():
             if iclass in row.model.lineage:
                 yield row

@@ -6,16 +6,21 @@ from typing import Any
 from itop_bridge.simulator.caselog import EMPTY, CaseLog
 from itop_bridge.simulator.collation import fold_text
 from itop_bridge.simulator.datamodel import Attribute, ClassModel
+from itop_bridge.simulator.release import RELEASES, Release
 from itop_bridge.simulator.store import Row, Store
 
 
 class View:
-    """`organizations` limits what is visible; None is everything (transcripts 650-796)."""
+    """`organizations` limits what is visible; None is everything (transcripts 650-796). `release` tells how it is
+    shown; 3.2 shows what is stored."""
 
-    def __init__(self, store: Store, organizations: frozenset[int] | None = None) -> None:
+    def __init__(
+        self, store: Store, organizations: frozenset[int] | None = None, release: Release = RELEASES["3.2"]
+    ) -> None:
         self.store = store
         self.datamodel = store.datamodel
         self._organizations = organizations
+        self._release = release
 
     def scan(self, iclass: str) -> Iterator[Row]:
         return (row for row in self.store.scan(iclass) if self._is_visible(row))
@@ -65,13 +70,16 @@ class View:
         value = self.value(row, code)
         match attribute.kind:
             case "log":
-                return value.render() if isinstance(value, CaseLog) else EMPTY.render()
+                log = value if isinstance(value, CaseLog) else EMPTY
+                return log.render(named_entities=self._release.names_entities)
             case "set":
                 return [self._render_link(link, attribute) for link in self._links(row, attribute)]
             case "flag":
                 return False
             case "field" if attribute.field == "obsolescence_flag":
                 return ""
+            case "text" if attribute.html and self._release.doubles_ampersands:
+                return (value or "").replace("&", "&amp;")
             case "stopwatch" | "blob":
                 return value
             case "enum" | "computed" if value is None:

@@ -1,6 +1,7 @@
 """A simulator on loopback, and a client that speaks to it as a daemon would."""
 
 import json
+from contextlib import AsyncExitStack
 
 import aiohttp
 import pytest
@@ -55,6 +56,19 @@ class Client:
     def append(self, key, message, log="public_log", **fields):
         entry = {"add_item": {"message": message, "format": "text"}}
         return self("update", key=key, fields={log: entry, **fields}, output_fields=f"id,{log}")
+
+
+@pytest.fixture
+async def start(clock):
+    """Starts a simulator with settings of its own; gives it and its client."""
+    async with AsyncExitStack() as stack:
+
+        async def start(user="admin", **settings):
+            simulator = Simulator(clock=clock, **settings)
+            url = await stack.enter_async_context(serve(simulator))
+            return simulator, Client(await stack.enter_async_context(aiohttp.ClientSession()), url, user)
+
+        yield start
 
 
 @pytest.fixture

@@ -1,8 +1,9 @@
 import asyncio
+from random import Random
 
 import pytest
 
-from itop_bridge.simulator.fault import Fault, Faults, Kind
+from itop_bridge.simulator.fault import Fault, Faults, Kind, draw_latency_s
 
 
 def test_a_kind_that_is_none_is_refused():
@@ -45,3 +46,19 @@ async def test_release_returns_when_every_held_call_is_carried_out():
 
 async def test_release_of_what_holds_nothing_returns_at_once():
     await Fault("late").release()
+
+
+def test_a_slow_start_is_over_soon():
+    faults = Faults()
+    fault = faults.add(Fault("slow_start", times=None, seconds=8.0))
+    delays = []
+    for _ in range(5):
+        faults.take("x", {})
+        delays.append(fault.draw_delay_s(Random(1)))
+    assert delays == [8.0, 4.0, 2.0, 1.0, 0.5]
+
+
+@pytest.mark.parametrize("p95_s", [None, 0.0, 0.05])
+def test_a_latency_without_a_longer_percentile_is_always_the_same(p95_s):
+    assert draw_latency_s(Random(1), 0.1, p95_s) == 0.1
+    assert draw_latency_s(Random(1), 0.0, p95_s) == 0.0

@@ -8,4 +8,21 @@ async def test_every_text_of_a_ticket_is_escaped(simulator, client):
     page = render_page(simulator.objects("Ticket"))
     assert "<i>" not in page
     assert page.count("&lt;i&gt;&quot;&#x27;&amp;") == 2
-    assert '<article class="resolved">' in page
+    assert '<article class="resolved" id="1">' in page
+
+
+async def test_html_reads_as_text_and_what_is_hidden_is_shown(simulator, client):
+    await client.create(title="annex\u202egnp.exe\x00", description="<p>a &amp; b</p><ul><li>one</li></ul>")
+    page = render_page(simulator.objects("Ticket"))
+    assert "annex\\u202egnp.exe\\u0000" in page
+    assert "<pre>a &amp; b\n\n- one</pre>" in page
+
+
+async def test_a_page_of_many_tickets_shows_the_newest_and_counts_all(simulator, client):
+    await client.create()
+    (ticket,) = simulator.objects("Ticket")
+    page = render_page([{**ticket, "id": number, "title": f"t{number}"} for number in range(1, 302)])
+    assert "301 tickets: 301 ongoing; the newest 200 are shown" in page
+    assert page.count("<article") == 200
+    assert "· t301<" in page
+    assert "· t101<" not in page

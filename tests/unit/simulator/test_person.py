@@ -71,3 +71,20 @@ def test_who_is_not_there_cannot_act(simulator):
 
 def test_a_person_without_an_account_acts_too(simulator):
     simulator.person("My first name My last name")
+
+
+async def test_a_person_fills_in_what_the_form_insists_on(start):
+    simulator, client = await start(install="simple")
+    request = await client.create("UserRequest")
+    simulator.person("Alice Agent").resolve(request, "fixed")
+    (shown,) = simulator.objects("UserRequest")
+    assert (shown["status"], shown["request_type"], shown["service_id"]) == ("resolved", "incident", "1")
+
+
+async def test_a_person_can_do_any_stimulus(simulator, client):
+    request = await client.create("UserRequest")
+    simulator.person("Alice Agent").stimulate(request, "ev_wait_for_approval")
+    simulator.person("Bob Agent").act("stimulate", request, "ev_reject")
+    assert simulator.objects("UserRequest")[0]["status"] == "rejected"
+    with pytest.raises(LookupError, match="'_write' is no act"):
+        simulator.person("Bob Agent").act("_write", request)

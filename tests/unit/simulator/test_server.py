@@ -27,7 +27,7 @@ async def until(condition):
     pytest.fail("it never came")
 
 
-@pytest.mark.parametrize("kind", [Kind.REFUSE, Kind.RESET_AFTER])
+@pytest.mark.parametrize("kind", [Kind.REFUSE, Kind.RESET_BEFORE, Kind.RESET_AFTER])
 async def test_a_closed_connection_is_an_error_at_the_client(simulator, client, kind):
     simulator.faults.add(Fault(kind))
     with pytest.raises(aiohttp.ClientConnectionError):

@@ -1,9 +1,9 @@
-from itop_bridge.simulator.datamodel import Datamodel
+from itop_bridge.simulator.schema import load_datamodel
 from itop_bridge.simulator.store import Row, Store
 
 
 def test_ids_are_shared_by_all_classes_of_a_root():
-    store = Store(Datamodel.load())
+    store = Store(load_datamodel())
     incident = store.insert(Row(0, store.datamodel["Incident"]))
     request = store.insert(Row(0, store.datamodel["UserRequest"]))
     person = store.insert(Row(0, store.datamodel["Person"]))
@@ -14,7 +14,7 @@ def test_ids_are_shared_by_all_classes_of_a_root():
 
 
 def test_an_id_is_not_given_twice():
-    store = Store(Datamodel.load())
+    store = Store(load_datamodel())
     store.delete(store.insert(Row(0, store.datamodel["Incident"])))
     assert store.insert(Row(0, store.datamodel["Incident"])).id == 2
     store.skip_ids("Incident", 10)
