@@ -13,6 +13,7 @@ from itop_bridge import __version__, systemd
 from itop_bridge.console.console import Status, serve_console
 from itop_bridge.delivery.attempt import Pace
 from itop_bridge.delivery.delivery import Delivery
+from itop_bridge.delivery.survey import Question, Survey
 from itop_bridge.errors import BridgeError, ConfigurationError
 from itop_bridge.intake.broker import Broker
 from itop_bridge.intake.intake import Intake
@@ -35,6 +36,27 @@ log = structlog.get_logger(__name__)
 Load = Callable[[], tuple[Settings, Routing]]
 """Reads and compiles the configuration. Raises ConfigurationError."""
 
+
+@dataclass(frozen=True, slots=True)
+class Signals:
+    """What the process is asked for: to stop (SIGTERM, SIGINT), to read its configuration again (SIGHUP)."""
+
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    hangup: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def listen(self) -> None:
+        """From now on; a second SIGTERM ends the process at once, which is safe too."""
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGHUP, self.hangup.set)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._request_stop, loop, number)
+
+    def _request_stop(self, loop: asyncio.AbstractEventLoop, number: signal.Signals) -> None:
+        log.info("daemon.stopping", signal=number.name)
+        self.stop.set()
+        loop.remove_signal_handler(number)
+
+
 STOP_TIMEOUT_S = 30.0
 """What is given to calls in flight; below the unit's TimeoutStopSec. What is not done then is verified next time."""
 
@@ -49,6 +71,7 @@ class Daemon:
     triage: Triage
     delivery: Delivery
     gate: Gate
+    survey: Survey
     clients: contextlib.AsyncExitStack
     """Of iTop: after a reload the old one stays open until its calls are done."""
     stop_intake: asyncio.Event = field(default_factory=asyncio.Event)
@@ -81,20 +104,24 @@ class Daemon:
         self.triage.routes = routing.routes
         await self.intake.change_filters(_filters(routing))
         await self.delivery.release()
+        self.survey.ask(_questions(routing))
         log.info("configuration.reloaded", routes=len(routing.routes))
 
-    async def run(self, stop: asyncio.Event, load: Load | None = None) -> None:
-        """Run until `stop`, then stop in order. A stage that fails ends the daemon with its error."""
+    async def run(self, signals: Signals, load: Load | None = None) -> None:
+        """Run until asked to stop, then stop in order. A stage that fails ends the daemon with its error."""
         intake = asyncio.create_task(self.intake.run(self.stop_intake), name="intake")
         workers = [
             asyncio.create_task(self.triage.run(self.stop_work), name="triage"),
             asyncio.create_task(self.delivery.run(self.stop_work), name="delivery"),
         ]
-        sides = [asyncio.create_task(_keep_alive(self.store), name="watchdog")]
+        sides = [
+            asyncio.create_task(_keep_alive(self.store), name="watchdog"),
+            asyncio.create_task(self.survey.run(), name="survey"),
+        ]
         if load is not None:
-            sides.append(asyncio.create_task(_reload_on_hangup(self, load), name="reload"))
+            sides.append(asyncio.create_task(_reload_on_hangup(self, signals, load), name="reload"))
         try:
-            await _until_stopped(stop, [intake, *workers, *sides])
+            await _until_stopped(signals.stop, [intake, *workers, *sides])
         finally:
             systemd.notify("STOPPING=1")
             self.stop_intake.set()
@@ -106,15 +133,15 @@ class Daemon:
             await _finish(sides, 1.0)
 
 
-async def run_daemon(settings: Settings, routing: Routing, stop: asyncio.Event, load: Load | None = None) -> None:
-    """Compose the daemon and run it until `stop`; `load` reads the configuration again on SIGHUP.
+async def run_daemon(settings: Settings, routing: Routing, signals: Signals, load: Load | None = None) -> None:
+    """Compose the daemon and run it until it is asked to stop; `load` reads the configuration again on SIGHUP.
 
     Raises what ended it otherwise.
     """
     async with compose(settings, routing) as daemon, _console(settings, daemon):
         systemd.notify("READY=1")
         log.info("daemon.started", version=__version__, routes=len(routing.routes))
-        await daemon.run(stop, load)
+        await daemon.run(signals, load)
     log.info("daemon.stopped")
 
 
@@ -140,8 +167,10 @@ async def compose(settings: Settings, routing: Routing) -> AsyncIterator[Daemon]
             alarms,
             _filters(routing),
         )
+        survey = Survey(gate, alarms)
+        survey.ask(_questions(routing))
         await delivery.recover()
-        yield Daemon(store, alarms, intake, triage, delivery, gate, clients)
+        yield Daemon(store, alarms, intake, triage, delivery, gate, survey, clients)
 
 
 @contextlib.asynccontextmanager
@@ -159,32 +188,21 @@ def _filters(routing: Routing) -> list[str]:
     return [route.pattern.filter for route in routing.routes]
 
 
-async def _reload_on_hangup(daemon: Daemon, load: Load) -> None:
-    """SIGHUP: all is loaded and compiled before anything is switched; a bad file leaves the old one in use."""
-    hangup = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hangup.set)
+def _questions(routing: Routing) -> list[Question]:
+    return [Question(route.name, route.profile.writing, route.place) for route in routing.routes]
+
+
+async def _reload_on_hangup(daemon: Daemon, signals: Signals, load: Load) -> None:
+    """All is loaded and compiled before anything is switched; a bad file leaves the old configuration in use."""
     while True:
-        await hangup.wait()
-        hangup.clear()
+        await signals.hangup.wait()
+        signals.hangup.clear()
         try:
             await daemon.reload(*await asyncio.to_thread(load))
         except ConfigurationError as error:
             log.error("configuration.rejected", problems=error.problems)
         except BridgeError as error:
             log.error("configuration.rejected", problems=[str(error)])
-
-
-def stop_on_signals(stop: asyncio.Event) -> None:
-    """SIGTERM and SIGINT ask for the ordered stop; a second one ends the process at once, which is safe too."""
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, _request_stop, loop, stop, number)
-
-
-def _request_stop(loop: asyncio.AbstractEventLoop, stop: asyncio.Event, number: signal.Signals) -> None:
-    log.info("daemon.stopping", signal=number.name)
-    stop.set()
-    loop.remove_signal_handler(number)
 
 
 def _tell_state(alarms: Alarms, state: State) -> None:

@@ -16,6 +16,10 @@ class ConfigurationError(BridgeError):
         super().__init__("\n".join(problems))
 
 
+class UsageError(BridgeError):
+    """The command was not given what it needs: exit code 2."""
+
+
 class ElementError(BridgeError):
     """An element of an event cannot be mapped: it becomes a dead letter.
 

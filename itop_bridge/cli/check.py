@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from itop_bridge.cli.parser import add_config_option, config_of
 from itop_bridge.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -28,13 +29,13 @@ def add_parser(subparsers: Any) -> None:
         help="tell all that is wrong with a configuration",
         description="Load a configuration as the daemon would and tell every problem and doubt (exit code 78).",
     )
-    parser.add_argument("--config", required=True, type=Path, metavar="FILE", help="the configuration (YAML)")
+    add_config_option(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the warnings and a summary. Raises ConfigurationError with all problems."""
-    loaded = check_settings(args.config, load_checkers())
+    loaded = check_settings(config_of(args), load_checkers())
     print("\n".join(summarise(loaded)))  # noqa: T201 - what the command is for
     return 0
 

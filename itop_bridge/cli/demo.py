@@ -8,7 +8,7 @@ import tempfile
 from io import TextIOWrapper
 from pathlib import Path
 
-from itop_bridge.daemon import stop_on_signals
+from itop_bridge.daemon import Signals
 from itop_bridge.demo.demo import run_demo
 from itop_bridge.demo.screen import Screen
 from itop_bridge.log import configure_log
@@ -40,5 +40,5 @@ def run(args: argparse.Namespace) -> int:
 
 async def _run(folder: Path, screen: Screen, args: argparse.Namespace) -> bool | None:
     stop = asyncio.Event()
-    stop_on_signals(stop)
-    return await run_demo(folder, args.alerts, screen, stop, keep=args.keep)
+    Signals(stop).listen()
+    return await run_demo(folder, args.alerts, screen, stop, keep=args.keep, iclass=args.iclass)

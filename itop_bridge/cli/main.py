@@ -3,16 +3,31 @@
 import argparse
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from itop_bridge import __version__
-from itop_bridge.cli import check, show
-from itop_bridge.errors import BridgeError, ConfigurationError
+from itop_bridge.cli import check, record, show
+from itop_bridge.cli.failure import describe_failure, list_causes
+from itop_bridge.cli.parser import (
+    OLD_NAME,
+    Parser,
+    add_config_option,
+    add_factory_commands,
+    add_global_options,
+    add_version_option,
+    config_of,
+    find_folders,
+    read_words,
+)
+from itop_bridge.errors import BridgeError, ConfigurationError, UsageError
+from itop_bridge.triage.registry import load_registry
 
 EXIT_OK = 0
 EXIT_FAILED = 1
+EXIT_USAGE = 2  # argparse's own
 EXIT_CONFIGURATION = 78  # EX_CONFIG of sysexits.h: systemd does not restart on it
 EXIT_INTERRUPTED = 130  # what a shell gives for SIGINT
 
@@ -20,37 +35,69 @@ Subparsers = Any  # argparse's own type has no public name
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; returns its exit code: 0 ok, 1 failed, 78 configuration (2, usage, is raised by argparse)."""
-    args = build_parser().parse_args(argv)
+    """Run a command; returns its exit code: 0 ok, 1 failed, 2 usage, 78 configuration.
+
+    A command may have another code for a failure: `exit_failed` among its parser's defaults.
+    """
+    words = read_words(sys.argv[1:] if argv is None else argv)
+    parser = build_parser(find_folders(words))
+    _complete(parser)
+    args = parser.parse_args(words)
+    if args.notify_mail and not args.mail_recipients:
+        parser.error("--notify-mail needs --mail-recipients")
+    return _run_command(args)
+
+
+def _run_command(args: argparse.Namespace) -> int:
+    failed: int = getattr(args, "exit_failed", EXIT_FAILED)
     try:
         code: int = args.run(args)
         sys.stdout.flush()
+    except UsageError as error:
+        _tell([f"{Path(sys.argv[0]).name}: error: {error}"])
+        _notify(args, error)
+        return EXIT_USAGE
     except ConfigurationError as error:
-        _tell(error.problems)
+        _tell([*list_causes(error), *error.problems] if args.verbose else error.problems)
+        _notify(args, error)
         return EXIT_CONFIGURATION
     except BridgeError as error:
-        _tell(_causes_of(error))
-        return EXIT_FAILED
+        _tell(describe_failure(error, args))
+        _notify(args, error)
+        return failed
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         _abandon_stdout()
-        return EXIT_FAILED
+        return failed
+    except Exception as error:
+        # a bug is not hidden, nor taken for the answer of a command whose 1 means something
+        _notify(args, error)
+        if failed == EXIT_FAILED:
+            raise
+        traceback.print_exc()
+        return failed
     return code
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """All commands and their options."""
-    parser = argparse.ArgumentParser(
-        prog="itop-bridge", description="A bridge from SIEM alerts on MQTT to incidents in iTop."
+def build_parser(folders: Sequence[Path] = ()) -> argparse.ArgumentParser:
+    """All commands and their options: the program's own, and those of the factories, also in `folders`."""
+    name = Path(sys.argv[0]).name
+    parser = Parser(
+        prog=name if name == OLD_NAME else "itop-bridge",
+        description="A bridge from SIEM alerts on MQTT to incidents in iTop.",
     )
-    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    add_global_options(parser)
+    add_version_option(parser)
+    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, dest="command")
     _add_run(subparsers)
     check.add_parser(subparsers)
     show.add_parser(subparsers)
     _add_simulate(subparsers)
+    record.add_parser(subparsers)
     _add_demo(subparsers)
     subparsers.add_parser("version", help="print the version").set_defaults(run=_print_version)
+    add_factory_commands(subparsers, load_registry(folders).records, lambda line: _tell([line]))
     return parser
 
 
@@ -60,8 +107,14 @@ def _add_run(subparsers: Subparsers) -> None:
         help="run the daemon",
         description="Run the daemon until SIGTERM or SIGINT; SIGHUP reads the configuration again.",
     )
-    parser.add_argument("--config", required=True, type=Path, metavar="FILE", help="the configuration (YAML)")
-    parser.add_argument("--logfile", type=Path, metavar="FILE", help="log to this file too (wins over log.file)")
+    add_config_option(parser)
+    parser.add_argument(
+        "--logfile",
+        type=Path,
+        default=argparse.SUPPRESS,
+        metavar="FILE",
+        help="log to this file too (wins over log.file)",
+    )
     parser.set_defaults(run=_run)
 
 
@@ -73,8 +126,36 @@ def _add_simulate(subparsers: Subparsers) -> None:
     )
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (%(default)s)")
     parser.add_argument("--port", type=int, default=8080, help="the port; 0 takes a free one (%(default)s)")
-    parser.add_argument("--latency", type=_seconds, default=0.0, metavar="SECONDS", help="wait before each answer (0)")
+    parser.add_argument(
+        "--itop-version", choices=("2.7", "3.1", "3.2"), default="3.2", help="the release of iTop to play (%(default)s)"
+    )
+    parser.add_argument(
+        "--install",
+        choices=("itil", "simple"),
+        default="itil",
+        help="ITIL incident management, or simple tickets: no class Incident (%(default)s)",
+    )
+    parser.add_argument(
+        "--php", type=int, choices=(7, 8), default=8, help="below 8, transitions miss keys too (%(default)s)"
+    )
+    parser.add_argument("--datamodel", type=Path, metavar="FILE", help="changes to the data model (JSON merge patch)")
     parser.add_argument("--no-sample", action="store_true", help="start without organisations, teams and services")
+    parser.add_argument("--seed", type=Path, metavar="FILE", help="more objects and users to start with (YAML or JSON)")
+    parser.add_argument("--latency", type=_seconds, default=0.0, metavar="SECONDS", help="what each call takes (0)")
+    parser.add_argument(
+        "--latency-p95", type=_seconds, metavar="SECONDS", help="what one call in twenty takes; the others vary below"
+    )
+    parser.add_argument(
+        "--fault",
+        type=_fault,
+        action="append",
+        default=[],
+        metavar="KIND[:operation][:times]",
+        help="something that goes wrong, as http_503:create:3; docs/simulator.md lists the kinds; may be repeated",
+    )
+    parser.add_argument("--chaos", type=int, metavar="SEED", help="faults at random, the same for the same seed")
+    parser.add_argument("--people", type=int, metavar="SEED", help="people who work on the tickets at random")
+    parser.add_argument("--record", type=Path, metavar="FILE", help="write each exchange, no passwords (JSON lines)")
     parser.set_defaults(run=_simulate)
 
 
@@ -84,8 +165,17 @@ def _add_demo(subparsers: Subparsers) -> None:
         help="show the bridge at work on this machine",
         description="Start a broker, a stand-in for iTop and the daemon, send alerts, and show what became of them.",
     )
-    parser.add_argument("--alerts", type=_count, default=2000, metavar="N", help="how many alerts (%(default)s)")
-    parser.add_argument("--keep", action="store_true", help="keep the folder with the journal and the logs")
+    parser.add_argument(
+        "--alerts", type=_count, default=2000, metavar="N", help="how many alerts the storm has (%(default)s)"
+    )
+    parser.add_argument(
+        "--class",
+        dest="iclass",
+        choices=("Incident", "UserRequest"),
+        default="Incident",
+        help="what to write; UserRequest for an iTop that has no incidents (%(default)s)",
+    )
+    parser.add_argument("--keep", action="store_true", help="stay up afterwards, until Ctrl-C")
     parser.add_argument("--no-color", action="store_true", help="plain text")
     parser.set_defaults(run=_demo)
 
@@ -97,6 +187,15 @@ def _seconds(text: str) -> float:
     return seconds
 
 
+def _fault(text: str) -> Any:
+    from itop_bridge.cli.simulate import parse_fault  # noqa: PLC0415 - heavy
+
+    try:
+        return parse_fault(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
 def _count(text: str) -> int:
     count = int(text)
     if count < 1:
@@ -105,6 +204,7 @@ def _count(text: str) -> int:
 
 
 def _run(args: argparse.Namespace) -> int:
+    config_of(args)  # before anything heavy is loaded
     from itop_bridge.cli.run import run  # noqa: PLC0415 - heavy
 
     return run(args)
@@ -127,14 +227,24 @@ def _print_version(_args: argparse.Namespace) -> int:
     return EXIT_OK
 
 
-def _causes_of(error: BridgeError) -> list[str]:
-    """One line per cause, oldest first; errors of other people's code with their type."""
-    from itop_bridge.log import chain_of  # noqa: PLC0415 - heavy
+def _complete(parser: argparse.ArgumentParser) -> None:
+    """Answer the shell that asks how a word goes on, and end; docs/cli.md tells how to set it up."""
+    if "_ARGCOMPLETE" in os.environ:
+        import argcomplete  # noqa: PLC0415 - for the shell only
 
-    return [
-        str(cause) if isinstance(cause, BridgeError) else f"{type(cause).__name__}: {cause}"
-        for cause in chain_of(error)
-    ]
+        argcomplete.autocomplete(parser)
+
+
+def _notify(args: argparse.Namespace, error: Exception) -> None:
+    if not args.notify_mail:
+        return
+    from itop_bridge.cli.mail import MailError, notify  # noqa: PLC0415 - heavy
+
+    lines = describe_failure(error, args) if isinstance(error, BridgeError) else [f"{type(error).__name__}: {error}"]
+    try:
+        notify(args, list(dict.fromkeys([*list_causes(error), *lines])))
+    except MailError as trouble:
+        _tell([str(trouble)])
 
 
 def _tell(lines: Sequence[str]) -> None:

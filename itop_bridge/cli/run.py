@@ -2,9 +2,10 @@
 
 import argparse
 import asyncio
+import signal
 from pathlib import Path
 
-from itop_bridge.daemon import run_daemon, stop_on_signals
+from itop_bridge.daemon import Signals, run_daemon
 from itop_bridge.errors import ConfigurationError, JournalFormatError
 from itop_bridge.log import configure_log, get_logger, hide_secret
 from itop_bridge.settings.load import Loaded, load_settings
@@ -15,6 +16,7 @@ from itop_bridge.triage.load import Routing, load_routing
 
 def run(args: argparse.Namespace) -> int:
     """Run until SIGTERM or SIGINT. Raises ConfigurationError with every problem of the configuration."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until the daemon listens: its usual effect is the process's end
     loaded, routing = _load(args.config)
     log = loaded.settings.log
     configure_log(log.level, json=log.json_lines, file=args.logfile or log.file)
@@ -27,9 +29,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _run(config: Path, loaded: Loaded, routing: Routing) -> None:
-    stop = asyncio.Event()
-    stop_on_signals(stop)
-    await run_daemon(loaded.settings, routing, stop, lambda: _load_again(config))
+    signals = Signals()
+    signals.listen()
+    await run_daemon(loaded.settings, routing, signals, lambda: _load_again(config))
 
 
 def _load(config: Path) -> tuple[Loaded, Routing]:

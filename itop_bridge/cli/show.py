@@ -1,15 +1,16 @@
 """`itop-bridge show`: what is in use and what can be relied on: settings, their JSON Schema, the log's events."""
 
 import argparse
-from pathlib import Path
 from typing import Any
+
+from itop_bridge.cli.parser import add_config_option, config_of
 
 
 def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser("show", help="show settings, their JSON Schema, or the log's events")
     subjects = parser.add_subparsers(title="subjects", metavar="SUBJECT", required=True)
     settings = subjects.add_parser("settings", help="the settings in effect, defaults filled in, secrets masked")
-    settings.add_argument("--config", required=True, type=Path, metavar="FILE", help="the configuration (YAML)")
+    add_config_option(settings)
     settings.set_defaults(run=show_settings)
     subjects.add_parser("schema", help="the JSON Schema of the configuration, for editors").set_defaults(
         run=show_schema
@@ -23,7 +24,7 @@ def show_settings(args: argparse.Namespace) -> int:
 
     from itop_bridge.settings.load import load_settings  # noqa: PLC0415 - heavy
 
-    settings = load_settings(args.config).settings.model_dump(mode="json", by_alias=True)
+    settings = load_settings(config_of(args)).settings.model_dump(mode="json", by_alias=True)
     _print(yaml.safe_dump(settings, sort_keys=False, allow_unicode=True).rstrip())
     return 0
 

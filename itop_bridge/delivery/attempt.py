@@ -24,6 +24,8 @@ log = structlog.get_logger(__name__)
 
 FULL_S = 5.0
 """How long a full disk is given before the next try."""
+HELD_S = 60.0
+"""How long a case waits whose operation iTop refuses to everyone."""
 
 _EVENTS = {
     "create": "incident.created",
@@ -87,8 +89,10 @@ class Sender:
     async def send(self, order: Order) -> None:
         """Mark, send, settle."""
         case = order.case
+        # a create is looked for everywhere: the incident that the case has is the one before
+        incident = None if order.kind == "create" else case.incident
         attempt = await self._journal.record_attempt(
-            Draft(case.id, order.kind, order.token, case.incident, order.through, order.message, order.effect)
+            Draft(case.id, order.kind, order.token, incident, order.through, order.message, order.effect)
         )
         try:
             answer = await self._gate.call(order.operation)
@@ -98,7 +102,8 @@ class Sender:
             failed = error
             await _shielded(self._insist(lambda: self._settle_failure(order, attempt, failed)))
         else:
-            await _shielded(self._insist(lambda: self._settle_success(order, attempt, answer)))
+            now = self._clock()
+            await _shielded(self._insist(lambda: self._settle_success(order, attempt, answer, now)))
 
     async def _insist(self, settle: Callable[[], Awaitable[None]]) -> None:
         """Store an outcome, however long the disk is full: iTop has it already."""
@@ -106,8 +111,7 @@ class Sender:
             try:
                 return await settle()
             except JournalFullError as error:
-                self._alarms.raise_("journal_full", detail=str(error))
-                await self._pace.sleep(FULL_S)
+                await wait_for_space(self._journal, self._alarms, self._pace.sleep, error)
 
     async def rewrite(self, attempt: Attempt, operation: Mapping[str, Any]) -> None:
         """Write a log entry again that another save overwrote; the key finds nothing if it is there after all."""
@@ -118,10 +122,10 @@ class Sender:
         # whatever came of it, the next look tells
         await self._journal.settle_attempt(attempt.id, "applied", look=self._clock() + LOOK_AGAIN_S)
 
-    async def _settle_success(self, order: Order, attempt: Attempt, answer: Answer) -> None:
-        now = self._clock()
+    async def _settle_success(self, order: Order, attempt: Attempt, answer: Answer, now: float) -> None:
         shown = answer.objects[0]
-        self._server_clock.learn(str(shown.fields.get("last_update", "")), now)
+        if self._server_clock.learn(str(shown.fields.get("last_update", "")), now):
+            await self._journal.record_server_offset(self._server_clock.offset_s)
         changes = dict(order.effect)
         if order.kind == "create":
             changes |= {
@@ -182,8 +186,22 @@ class Sender:
         elif consequence.action is Action.READ_AGAIN:
             await self._journal.change(case.id, due=0, failures=failures)
         else:
-            due = self._clock() + backoff_s(max(failures, 1), self._pace.random)
-            await self._journal.change(case.id, due=due, failures=failures)
+            wait_s = backoff_s(max(failures, 1), self._pace.random)
+            if self._gate.is_open and not self._gate.is_healthy:
+                wait_s = HELD_S  # iTop refuses the operation for now: what waits for it must not keep others waiting
+            await self._journal.change(case.id, due=self._clock() + wait_s, failures=failures)
+
+
+async def wait_for_space(
+    journal: DeliveryJournal, alarms: Alarms, sleep: Callable[[float], Awaitable[None]], error: JournalFullError
+) -> None:
+    """Raise the alarm, and clear it once the journal can store again."""
+    alarms.raise_("journal_full", detail=str(error))
+    full = True
+    while full:
+        await sleep(FULL_S)
+        full = not await journal.has_space()
+    alarms.clear("journal_full")
 
 
 async def _shielded(settling: Awaitable[None]) -> None:

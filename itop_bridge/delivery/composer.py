@@ -16,18 +16,10 @@ from itop_bridge.delivery.operation import (
     name_references,
 )
 from itop_bridge.delivery.plan import Append, Create, Reopen, Resolve, Situation, next_interval_s
-from itop_bridge.delivery.text import Pen, Render, describe_scene
-from itop_bridge.journal.profile import Profile
+from itop_bridge.delivery.style import Style
+from itop_bridge.delivery.text import Render, describe_scene
 
 Write = Create | Append | Resolve | Reopen
-
-
-@dataclass(frozen=True, slots=True)
-class Style:
-    """A profile with its texts compiled."""
-
-    profile: Profile
-    pen: Pen
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,39 +3,40 @@
 import asyncio
 import contextlib
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
 import structlog
 
-from itop_bridge.delivery.attempt import FULL_S, Pace, Sender
-from itop_bridge.delivery.composer import Composer, Style
+from itop_bridge.delivery.attempt import Pace, Sender, wait_for_space
+from itop_bridge.delivery.backlog import Backlogs
+from itop_bridge.delivery.composer import Composer
 from itop_bridge.delivery.failure import MOST_FAILURES
-from itop_bridge.delivery.fold import Backlog, fold
 from itop_bridge.delivery.incident import Incident
-from itop_bridge.delivery.look import Absent, Kept, Lost, Proved, decide_finding
-from itop_bridge.delivery.operation import Script, describe_append, text_key
 from itop_bridge.delivery.plan import Drop, Idle, Park, Situation, Step, Wait, plan, plan_unread
-from itop_bridge.delivery.reading import Lookup, Reader, TokenSearch
+from itop_bridge.delivery.reading import Lookup, Reader
 from itop_bridge.delivery.reference import References, UnknownOrganization
-from itop_bridge.delivery.text import Pen
+from itop_bridge.delivery.style import Style, Styles
+from itop_bridge.delivery.verification import Verification
 from itop_bridge.delivery.zone import ServerClock
-from itop_bridge.errors import JournalFullError
-from itop_bridge.itop.error import ITopError
+from itop_bridge.errors import ExpressionError, JournalFullError
+from itop_bridge.itop.error import ITopError, ThrottledError, UncertainError
 from itop_bridge.itop.gate import Gate
 from itop_bridge.itop.lifecycle import Phase
 from itop_bridge.journal.delivery import LOOK_TOGETHER_S, Attempt, CaseState, DeliveryJournal, Settlement
-from itop_bridge.journal.profile import parse_profile
 from itop_bridge.log import Alarms
 
 log = structlog.get_logger(__name__)
 
 _MOST_LOOKS = 200
-_MOST_STYLES = 200
 _LONGEST_PAUSE_S = 60.0
-_READ_REFUSED_S = 30.0
+_READ_FAILED_S = 30.0
+_READ_REFUSED_S = 300.0
+_REST_S = 5.0
+"""A case that was read, and must wait, is not read again before, whatever lands in it."""
+_MOST_RESTS = 10_000
 _EXPIRE_EVERY_S = 600.0
 
 
@@ -74,7 +75,21 @@ class Delivery:
         self._reader = Reader(gate, self._server_clock, pace.monotonic)
         self._references = References(gate, pace.monotonic)
         self._sender = Sender(journal, gate, self._server_clock, alarms, pace, self._references.refuse)
-        self._styles: dict[str, Style] = {}
+        self._styles = Styles(journal.fetch_profile)
+        self._backlogs = Backlogs(journal)
+        self._verification = Verification(
+            journal,
+            gate,
+            alarms,
+            reader=self._reader,
+            sender=self._sender,
+            references=self._references,
+            styles=self._styles,
+            server_clock=self._server_clock,
+        )
+        self._rests: dict[int, float] = {}
+        self._refused: set[str] = set()
+        """Classes that iTop did not let us read."""
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._wake = asyncio.Event()
         # what one read serves before it is two seconds old
@@ -87,6 +102,7 @@ class Delivery:
     async def recover(self) -> None:
         """On start: what was in flight is unknown, and verified once the server's time limit has passed."""
         now = self._clock()
+        self._server_clock.offset_s = await self._journal.fetch_server_offset()
         found = await self._journal.recover(now + self._pace.server_time_limit_s, now + 86_400.0)
         if found:
             log.warning("attempts.unknown", attempts=found, look_in_s=self._pace.server_time_limit_s)
@@ -131,11 +147,14 @@ class Delivery:
         cases = await self._fetch_cases({attempt.case_id for attempt in looks})
         if not looks and not cases:
             return False
+        jobs = [job for case in cases if (job := await self._take_up(case))]
         try:
-            await self._settle_looks(looks)
-            await self._start(cases)
+            for iclass, looked in (await self._group(looks)).items():
+                await self._settle_looks(iclass, looked)
+            for iclass, group in _by_class(jobs).items():
+                await self._start(iclass, group)
         except ITopError as error:
-            await self._read_failed(error)
+            log.warning("itop.read_failed", reason=str(error)[:500])
         return True
 
     async def _turn(self) -> bool:
@@ -149,8 +168,7 @@ class Delivery:
 
     async def _wait_for_space(self, error: JournalFullError) -> None:
         """Nothing was stored, and nothing is sent that cannot be: the cases stay due."""
-        self._alarms.raise_("journal_full", detail=str(error))
-        await self._sleep(FULL_S)
+        await wait_for_space(self._journal, self._alarms, self._sleep, error)
 
     async def _fetch_looks(self) -> list[Attempt]:
         """The looks that are due, once the first has waited for others to share its call."""
@@ -172,162 +190,80 @@ class Delivery:
             wait_s = max(wait_s, 1.0)  # cases in work are due too: their end wakes us
         await _first(stopping, self._wake.wait(), timeout_s=max(wait_s, 0.02))
 
-    async def _read_failed(self, error: ITopError) -> None:
-        log.warning("itop.read_failed", reason=str(error)[:500])
-        if self._gate.is_open:
-            # iTop answers, and refuses the question: asking faster does not help
-            self._alarms.raise_("itop_read_refused", detail=str(error)[:300])
-            self._gate.pause_for(_READ_REFUSED_S)
-
     def _raise_bugs(self) -> None:
         for task in list(self._tasks.values()):
             if task.done() and not task.cancelled() and (error := task.exception()):
                 raise error
 
-    # looks
+    # reading
 
-    async def _settle_looks(self, looks: list[Attempt]) -> None:
-        if not looks:
-            return
-        cases = {a.case_id: await self._journal.fetch_case(a.case_id) for a in looks}
-        searches = await self._searches([(attempt, cases[attempt.case_id]) for attempt in looks])
-        found = await self._reader.find_tokens(searches)
-        visible = await self._fetch_visible([s for s in searches if s.incident and s.token not in found])
+    async def _group(self, looks: list[Attempt]) -> dict[str, list[Attempt]]:
+        """By class."""
+        groups: dict[str, list[Attempt]] = {}
         for attempt in looks:
-            incident = found.get(attempt.token)
-            await self._settle_look(attempt, cases[attempt.case_id], incident, visible=attempt.incident in visible)
+            case = await self._journal.fetch_case(attempt.case_id)
+            groups.setdefault((await self._styles.find_writing(case.profile)).iclass, []).append(attempt)
+        return groups
 
-    async def _searches(self, attempts: list[tuple[Attempt, CaseState]]) -> list[TokenSearch]:
-        """A create of an organisation that is not there (any more) is left out: nothing of it can be seen."""
-        searches: list[TokenSearch] = []
-        for attempt, case in attempts:
-            writing = (await self._style(case.profile)).profile.writing
-            org = None if attempt.incident else await self._references.find_organization(case.organization)
-            if not isinstance(org, UnknownOrganization):
-                searches.append(TokenSearch(writing.iclass, writing.log, attempt.token, attempt.incident, org))
-        return searches
+    async def _settle_looks(self, iclass: str, looks: list[Attempt]) -> None:
+        try:
+            await self._verification.settle_looks(looks)
+        except ITopError as error:
+            wait_s = self._note_refusal(iclass, error)
+            await self._journal.postpone_looks([attempt.id for attempt in looks], self._clock() + wait_s)
 
-    async def _find_late(self, jobs: list[Job]) -> list[Job]:
-        """Every token that a pending intent was sent under is looked for before the intent is planned again: a write
-        that was given up may have landed since. Returns the jobs of which none has."""
-        given_up = [(a, job.situation.case) for job in jobs for a in job.situation.case.attempts if a.state == "absent"]
-        found = await self._reader.find_tokens(await self._searches(given_up))
-        late = {case.id for attempt, case in given_up if attempt.token in found}
-        for attempt, case in given_up:
-            if attempt.token in found:
-                await self._settle_proved(attempt, case, found[attempt.token])
-        return [job for job in jobs if job.situation.case.id not in late]
+    async def _start(self, iclass: str, jobs: list[Job]) -> None:
+        """Read the cases of one class together, and start a task for each."""
+        try:
+            await self._read_and_spawn(jobs)
+        except ITopError as error:
+            wait_s = self._note_refusal(iclass, error)
+            for case in (job.situation.case for job in jobs):
+                if case.id not in self._tasks:
+                    self._rest(case, wait_s)
+                    await self._journal.change(case.id, due=self._clock() + wait_s)
+        else:
+            self._refused.discard(iclass)
+            if not self._refused:
+                self._alarms.clear("itop_read_refused")
 
-    async def _fetch_visible(self, missing: list[TokenSearch]) -> set[int]:
-        visible: set[int] = set()
-        for iclass in {search.iclass for search in missing}:
-            ids = [search.incident for search in missing if search.iclass == iclass and search.incident]
-            visible |= (await self._reader.fetch_incidents(iclass, ids)).keys()
-        return visible
+    def _note_refusal(self, iclass: str, error: ITopError) -> float:
+        """iTop answers others, and not what was asked of one class: its cases wait so many seconds, and others go on.
 
-    async def _settle_look(self, attempt: Attempt, case: CaseState, found: Incident | None, *, visible: bool) -> None:
-        finding = decide_finding(attempt, found, case_incident=case.incident, visible=visible)
-        if isinstance(finding, Kept):
-            await self._journal.settle_attempt(attempt.id, "confirmed", look=None)
-        elif isinstance(finding, Lost):
-            await self._rewrite(attempt, case)
-        elif isinstance(finding, Absent):
-            log.info("attempt.absent", case=case.digest, attempt=attempt.id, kind=attempt.kind)
-            await self._journal.settle_attempt(attempt.id, "absent", look=finding.look)
-            await self._journal.requeue(case.id)
-        elif found and isinstance(finding, Proved):
-            await self._settle_proved(attempt, case, found)
-        elif found:
-            await self._note_twin(attempt, case, found)
+        Raises `error` if it is iTop that cannot be reached: then the round is over, and the gate knows when to go on.
+        """
+        if not self._gate.is_open or isinstance(error, ThrottledError):
+            raise error
+        log.warning("itop.read_failed", reason=str(error)[:500])
+        self._refused.add(iclass)
+        self._alarms.raise_("itop_read_refused", detail=str(error)[:300])
+        return _READ_FAILED_S if isinstance(error, UncertainError) else _READ_REFUSED_S
 
-    async def _settle_proved(self, attempt: Attempt, case: CaseState, found: Incident) -> None:
-        changes = dict(attempt.effect)
-        if attempt.kind == "create":
-            changes |= {"incident": found.id, "ref": found.ref, "agent": found.agent}
-        await self._journal.settle(
-            Settlement(case.id, attempt.through, "delivered", attempt.kind, attempt.id, "confirmed", None, changes)
-        )
-        log.info("attempt.verified", case=case.digest, incident=found.ref, attempt=attempt.id, kind=attempt.kind)
-
-    async def _note_twin(self, attempt: Attempt, case: CaseState, found: Incident) -> None:
-        """The journal's own incident wins; a person decides about the other. Both say so."""
-        await self._journal.settle_attempt(attempt.id, "confirmed", look=None, detail=f"twin {found.ref}")
-        self._alarms.raise_("incident_twin", case=case.digest, incident=case.ref, twin=found.ref)
-        writing = (await self._style(case.profile)).profile.writing
-        own = case.incident or 0
-        for incident, text in (
-            (found.id, f"iTop carried this incident's creation out late: the bridge goes on in {case.ref}."),
-            (own, f"{found.ref} was created late for the same case; the bridge does not use it."),
-        ):
-            key = text_key(writing.iclass, incident, writing.log, attempt.token + "-twin")
-            await self._gate.call(
-                describe_append(writing, key, Script(entry=f"{text}\n[sb:{attempt.token}-twin]"), None)
-            )
-
-    async def _rewrite(self, attempt: Attempt, case: CaseState) -> None:
-        log.warning("attempt.lost", case=case.digest, incident=case.ref, attempt=attempt.id)
-        writing = (await self._style(case.profile)).profile.writing
-        key = text_key(writing.iclass, attempt.incident or 0, writing.log, attempt.token)
-        await self._sender.rewrite(attempt, describe_append(writing, key, Script(entry=attempt.message), None))
-
-    # cases
-
-    async def _start(self, cases: list[CaseState]) -> None:
-        jobs = [job for case in cases if (job := await self._survey(case))]
-        jobs = await self._find_late(jobs)
-        if not jobs:
-            return
+    async def _read_and_spawn(self, jobs: list[Job]) -> None:
+        late = await self._verification.settle_late(job.situation.case for job in jobs)
+        jobs = [job for job in jobs if job.situation.case.id not in late]
         incidents = await self._read(jobs)
-        jobs = [await self._find_org(job, incidents.get(job.situation.case.id)) for job in jobs]
+        others = []
+        for job in jobs:
+            incident = incidents.get(job.situation.case.incident or 0)
+            if incident is not None and incident.phase is Phase.ONGOING:
+                self._spawn(job, incident, [])
+            else:
+                others.append(job)
+        await self._look_up_and_spawn(others, incidents)
+
+    async def _look_up_and_spawn(self, jobs: list[Job], incidents: dict[int, Incident]) -> None:
+        """Those that may need another incident: in which organisation, and is there one already?"""
+        jobs = [replace(j, org=await self._references.find_organization(j.situation.case.organization)) for j in jobs]
         found = await self._look_up(jobs)
         for job in jobs:
-            case_id = job.situation.case.id
-            work = self._work(job, incidents.get(case_id), found.get(case_id, []))
-            task = asyncio.create_task(work, name=f"case-{job.situation.case.digest}")
-            self._tasks[case_id] = task
-            task.add_done_callback(partial(self._ended, case_id))
-
-    def _ended(self, case_id: int, task: asyncio.Task[None]) -> None:
-        if task.cancelled() or not task.exception():
-            del self._tasks[case_id]
-        self.wake()
-
-    async def _survey(self, case: CaseState) -> Job | None:
-        """The case with its backlog folded; None if its step needs no look at iTop and is done."""
-        style = await self._style(case.profile)
-        backlog = await self._journal.fold_pending(case.id, fold, Backlog())
-        profile = style.profile
-        situation = Situation(case, backlog, profile.policy, profile.writing.iclass, self._clock())
-        step = plan_unread(situation)
-        if step is None and case.failures >= MOST_FAILURES:
-            step = Park("poison", f"the call failed {case.failures} times while iTop answered others")
-        if step is None:
-            return Job(situation, style)
-        await self._settle_step(situation, step)
-        return None
+            case = job.situation.case
+            self._spawn(job, incidents.get(case.incident or 0), found.get(case.id, []))
 
     async def _read(self, jobs: list[Job]) -> dict[int, Incident]:
-        """The known incidents, by case."""
-        by_class: dict[str, list[Job]] = {}
-        for job in jobs:
-            if job.situation.case.incident is not None:
-                by_class.setdefault(job.situation.iclass, []).append(job)
-        shown: dict[int, Incident] = {}
-        for iclass, group in by_class.items():
-            incidents = await self._reader.fetch_incidents(
-                iclass, [job.situation.case.incident for job in group if job.situation.case.incident]
-            )
-            shown |= {
-                job.situation.case.id: incidents[job.situation.case.incident]
-                for job in group
-                if job.situation.case.incident in incidents
-            }
-        return shown
-
-    async def _find_org(self, job: Job, incident: Incident | None) -> Job:
-        if incident is not None and incident.phase is Phase.ONGOING:
-            return job
-        return replace(job, org=await self._references.find_organization(job.situation.case.organization))
+        """The known incidents, by id."""
+        ids = [job.situation.case.incident for job in jobs if job.situation.case.incident is not None]
+        return await self._reader.fetch_incidents(jobs[0].situation.iclass, ids) if ids else {}
 
     async def _look_up(self, jobs: list[Job]) -> dict[int, list[Incident]]:
         """For cases that have no incident: those whose title begins with the case's key."""
@@ -343,12 +279,55 @@ class Delivery:
         found = await self._reader.find_by_key(list(lookups.values()))
         return {case_id: found[lookup] for case_id, lookup in lookups.items() if found[lookup]}
 
+    # cases
+
+    async def _take_up(self, case: CaseState) -> Job | None:
+        """The case with its backlog folded; None if its step needs no look at iTop and is done."""
+        rest_s = self._rests.get(case.id, 0.0) - self._monotonic()
+        if rest_s > 0:
+            await self._journal.change(case.id, due=self._clock() + rest_s)
+            return None
+        try:
+            style = await self._styles.find(case.profile)
+        except ExpressionError as error:
+            await self._park(case, Park("text_failed", f"the texts of its route cannot be used: {error}"))
+            return None
+        backlog = await self._backlogs.fold(case.id)
+        profile = style.profile
+        situation = Situation(case, backlog, profile.policy, profile.writing.iclass, self._clock())
+        step = plan_unread(situation)
+        if step is None and case.failures >= MOST_FAILURES:
+            step = Park("poison", f"the call failed {case.failures} times while iTop answered others")
+        if step is None:
+            return Job(situation, style)
+        await self._settle_step(situation, step)
+        return None
+
+    def _rest(self, case: CaseState, rest_s: float) -> None:
+        now = self._monotonic()
+        if len(self._rests) >= _MOST_RESTS:
+            self._rests = {case_id: until for case_id, until in self._rests.items() if until > now}
+        self._rests[case.id] = now + rest_s
+
+    def _spawn(self, job: Job, incident: Incident | None, candidates: list[Incident]) -> None:
+        case = job.situation.case
+        task = asyncio.create_task(self._work(job, incident, candidates), name=f"case-{case.digest}")
+        self._tasks[case.id] = task
+        task.add_done_callback(partial(self._ended, case.id))
+
+    def _ended(self, case_id: int, task: asyncio.Task[None]) -> None:
+        if task.cancelled() or not task.exception():
+            del self._tasks[case_id]
+        self.wake()
+
     async def _work(self, job: Job, incident: Incident | None, candidates: list[Incident]) -> None:
         """One step of one case, on what was just read."""
         try:
             await self._take_step(job, incident, candidates)
         except JournalFullError as error:
             await self._wait_for_space(error)
+        except ExpressionError as error:
+            await self._park(job.situation.case, Park("text_failed", f"a text of its route failed: {error}"))
 
     async def _take_step(self, job: Job, incident: Incident | None, candidates: list[Incident]) -> None:
         if incident is None and candidates:
@@ -357,15 +336,20 @@ class Delivery:
             job = await self._respect(job, incident)
         situation = job.situation
         step = plan(situation, incident)
+        if isinstance(step, Wait):
+            self._rest(situation.case, min(step.until - situation.now, _REST_S))
         if isinstance(step, Idle | Wait | Drop | Park):
             await self._settle_step(situation, step)
             return
         if isinstance(job.org, UnknownOrganization) and incident is None:
-            await self._settle_step(situation, Park(job.org.reason, job.org.detail))
+            await self._park(situation.case, Park(job.org.reason, job.org.detail))
             return
         if incident is not None and step.reason == "way_closed":
             self._alarms.raise_("resolve_way_closed", incident=incident.ref, status=incident.status)
         org = job.org if isinstance(job.org, int) else None
+        if step.through < situation.backlog.last_seq:  # it tells what it settles, and no more
+            told = await self._backlogs.fold_through(situation.case.id, step.through)
+            situation = replace(situation, backlog=told)
         composer = Composer(situation, job.style, self._new_token(), self._references.is_refused)
         await self._sender.send(composer.compose(step, incident, org))
 
@@ -391,12 +375,12 @@ class Delivery:
             await self._journal.change(case.id, resolved=0)  # a person reopened it
         elif case.resolved and incident.phase is Phase.RESOLVED:
             return job  # nobody but us has done anything
-        elif not case.firing or not await self._journal.mark_handled(case.id):
+        elif not await self._journal.mark_handled(case.id, _dealt_at(incident)):
             return job
         else:
             log.info("alerts.handled_by_person", case=case.digest, incident=incident.ref)
         case = await self._journal.fetch_case(case.id)
-        backlog = await self._journal.fold_pending(case.id, fold, Backlog())
+        backlog = await self._backlogs.fold(case.id)
         return replace(job, situation=replace(job.situation, case=case, backlog=backlog))
 
     async def _settle_step(self, situation: Situation, step: Step) -> None:
@@ -412,19 +396,24 @@ class Delivery:
             if step.reason in ("log_budget", "log_full"):
                 self._alarms.raise_(step.reason, incident=case.ref)
         elif isinstance(step, Park):
-            await self._journal.park(case.id, step.reason, step.detail, None)
-            log.error("case.parked", case=case.digest, incident=case.ref, reason=step.reason, detail=step.detail)
-            self._alarms.raise_("case_parked", case=case.digest, reason=step.reason)
+            await self._park(case, step)
 
-    async def _style(self, profile: str) -> Style:
-        style = self._styles.get(profile)
-        if style is None:
-            parsed = parse_profile(await self._journal.fetch_profile(profile))
-            style = Style(parsed, Pen.of(parsed.writing))
-            if len(self._styles) >= _MOST_STYLES:
-                self._styles.clear()
-            self._styles[profile] = style
-        return style
+    async def _park(self, case: CaseState, step: Park) -> None:
+        await self._journal.park(case.id, step.reason, step.detail, None)
+        log.error("case.parked", case=case.digest, incident=case.ref, reason=step.reason, detail=step.detail)
+        self._alarms.raise_("case_parked", case=case.digest, reason=step.reason)
+
+
+def _by_class(jobs: Iterable[Job]) -> dict[str, list[Job]]:
+    groups: dict[str, list[Job]] = {}
+    for job in jobs:
+        groups.setdefault(job.situation.iclass, []).append(job)
+    return groups
+
+
+def _dealt_at(incident: Incident) -> float | None:
+    """Until when it was told of alerts that were a person's to judge; None: of all that it was told of."""
+    return None if incident.phase is Phase.CLOSED else incident.resolved_at
 
 
 async def _first(

@@ -28,7 +28,8 @@ class Backlog:
     """The worst."""
     first_received: float = 0.0
     last_received: float = 0.0
-    newest_firing: float = 0.0
+    newest_opening: float = 0.0
+    """Receipt of the newest that deserves an incident: what does not, reopens none either."""
     last_seq: int = 0
     last_firing_seq: int = 0
     ends_resolved: bool = False
@@ -53,23 +54,24 @@ def fold(backlog: Backlog, owing: Owing) -> Backlog:
     """The backlog with one more intent."""
     facts = owing.facts
     resolves = owing.kind == "resolve"
+    opens = owing.kind == "create"
     first = backlog.is_empty
-    more_urgent = owing.kind == "create" and (not backlog.opens or owing.urgency < backlog.urgency)
+    more_urgent = opens and (not backlog.opens or owing.urgency < backlog.urgency)
     return replace(
         backlog,
         firing=backlog.firing + (not resolves),
         resolved=backlog.resolved + resolves,
-        opens=backlog.opens or owing.kind == "create",
+        opens=backlog.opens or opens,
         urgency=owing.urgency if more_urgent else backlog.urgency,
         impact=owing.impact if more_urgent else backlog.impact,
         severity=backlog.severity if resolves else _worse(backlog.severity, facts["severity"]),
         first_received=owing.received if first else min(backlog.first_received, owing.received),
         last_received=max(backlog.last_received, owing.received),
-        newest_firing=backlog.newest_firing if resolves else max(backlog.newest_firing, owing.received),
+        newest_opening=max(backlog.newest_opening, owing.received) if opens else backlog.newest_opening,
         last_seq=owing.seq,
         last_firing_seq=backlog.last_firing_seq if resolves else owing.seq,
         ends_resolved=resolves,
-        lead=facts if backlog.lead is None and owing.kind == "create" else backlog.lead,
+        lead=facts if backlog.lead is None and opens else backlog.lead,
         latest=facts,
         samples=(*backlog.samples, facts) if len(backlog.samples) < MOST_NAMED else backlog.samples,
         named=_name(backlog.named, facts),

@@ -16,6 +16,7 @@ class Incident:
     phase: Phase
     org: int
     agent: int
+    agent_name: str
     team: int
     service: int
     urgency: int

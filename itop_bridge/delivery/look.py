@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from itop_bridge.delivery.incident import Incident
-from itop_bridge.journal.delivery import Attempt
+from itop_bridge.journal.delivery import Attempt, CaseState
 
 LOOK_AGAIN_S = 0.4
 """An entry that is still there after this stays (transcripts 633, 897: read-modify-write of the whole log)."""
@@ -42,14 +42,15 @@ class Twin:
 Finding = Proved | Absent | Kept | Lost | Twin
 
 
-def decide_finding(attempt: Attempt, found: Incident | None, *, case_incident: int | None, visible: bool) -> Finding:
+def decide_finding(attempt: Attempt, found: Incident | None, case: CaseState, *, visible: bool) -> Finding:
     """What it means that the token was `found` or not; `visible` tells whether iTop shows the attempt's incident."""
     if attempt.state == "applied":
         lost = found is None and visible and attempt.message and attempt.looks <= _MOST_REWRITES
         return Lost() if lost else Kept()
     if found is not None:
-        late = attempt.state == "absent" and case_incident is not None and found.id != case_incident
-        return Twin() if late else Proved()
+        # what it was sent for is pending no more: another write did it
+        done = attempt.state == "absent" and all(each.id != attempt.id for each in case.attempts)
+        return Twin() if done and case.incident not in (None, found.id) else Proved()
     return Absent(_next_look(attempt) if attempt.kind == "create" else None)
 
 

@@ -105,6 +105,12 @@ def name_references(writing: Writing, *, leave_out: frozenset[str]) -> dict[str,
     }
 
 
+def own_agent(writing: Writing, incident: Incident) -> int:
+    """The agent, if it is the one that the incident was created with; 0 if a person set another one meanwhile."""
+    named = [name.casefold() for attribute, _, name in writing.references if attribute == "agent_id"]
+    return incident.agent if incident.agent_name.casefold() in named else 0
+
+
 def _name_attribute(iclass: str) -> str:
     # a person's `name` is the family name; its full name is the friendly name
     return "friendlyname" if iclass == "Person" else "name"

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itop_bridge.delivery.fold import Backlog, find_news
 from itop_bridge.delivery.incident import Incident
 from itop_bridge.itop.lifecycle import Phase, reopen_stimulus, resolve_stimulus
-from itop_bridge.journal.delivery import CaseState
+from itop_bridge.journal.delivery import LOOK_TOGETHER_S, CaseState
 from itop_bridge.settings.policy import Policy
 
 
@@ -106,7 +106,7 @@ def plan(situation: Situation, incident: Incident | None) -> Step:
     if backlog.is_empty:
         return Idle()
     if case.unsettled:
-        return Wait(max(a.look or situation.now for a in case.unsettled), "attempt_unknown")
+        return _wait_for_look(situation)
     if incident is None:
         return _plan_gone(situation) if case.incident is not None else _plan_new(backlog)
     if incident.phase is Phase.ONGOING:
@@ -117,16 +117,26 @@ def plan(situation: Situation, incident: Incident | None) -> Step:
 
 
 def plan_unread(situation: Situation) -> Step | None:
-    """The step that needs no look at iTop, or None: a log entry whose time has not come waits without a call."""
+    """The step that needs no look at iTop, or None: right after a log entry the next one waits without a call.
+
+    No longer than that: a person may have closed the incident meanwhile, and then the alert must not wait.
+    """
     case, backlog = situation.case, situation.backlog
     if backlog.is_empty:
         return Idle()
     if case.unsettled:
-        return Wait(max(a.look or situation.now for a in case.unsettled), "attempt_unknown")
+        return _wait_for_look(situation)
     pressing = backlog.resolved or (case.urgency is not None and backlog.opens and backlog.urgency < case.urgency)
-    if case.incident is None or case.resolved or pressing:
+    until = case.told_at + situation.policy.group_interval
+    if case.incident is None or case.resolved or pressing or situation.now >= until:
         return None
-    return _wait_for_interval(situation)
+    return Wait(until, "group_interval")
+
+
+def _wait_for_look(situation: Situation) -> Wait:
+    """Until the tokens of unknown outcome have been looked for, which gives the case its turn again by itself."""
+    looks = [attempt.look for attempt in situation.case.unsettled if attempt.look is not None]
+    return Wait(max([situation.now, *looks]) + LOOK_TOGETHER_S, "attempt_unknown")
 
 
 def _plan_new(backlog: Backlog) -> Step:
@@ -185,10 +195,20 @@ def _plan_resolved(situation: Situation, incident: Incident) -> Step:
     backlog, policy, case = situation.backlog, situation.policy, situation.case
     if not backlog.firing:
         return Drop(backlog.last_seq, "already_resolved")
-    later_s = backlog.newest_firing - incident.resolved_at if incident.resolved_at is not None else 0.0
-    if later_s <= policy.resolve_grace or not backlog.opens:
+    if incident.resolved_at is None or not backlog.opens:
         return _wait_for_interval(situation) or _append(situation, "resolved_meanwhile")
-    if later_s > policy.reopen_within:
+    if case.resolved and case.firing:
+        # we resolved it, and something fires: what ends within the grace was a straggler
+        until = incident.resolved_at + policy.resolve_grace
+        return Wait(until, "resolve_grace") if situation.now < until else _plan_recurrence(situation, incident)
+    if backlog.newest_opening - incident.resolved_at <= policy.resolve_grace:
+        return _wait_for_interval(situation) or _append(situation, "resolved_meanwhile")
+    return _plan_recurrence(situation, incident)
+
+
+def _plan_recurrence(situation: Situation, incident: Incident) -> Step:
+    backlog, policy, case = situation.backlog, situation.policy, situation.case
+    if backlog.newest_opening - (incident.resolved_at or 0.0) > policy.reopen_within:
         return Create(backlog.last_firing_seq, "recurrence_late", incident.ref)
     if policy.recurrence == "append":
         return _wait_for_interval(situation) or _append(situation, "recurrence_append")

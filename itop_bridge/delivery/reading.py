@@ -13,7 +13,10 @@ from itop_bridge.itop.answer import Object
 from itop_bridge.itop.gate import Gate
 from itop_bridge.itop.lifecycle import phase_of
 
-FIELDS = "id,ref,title,status,operational_status,org_id,agent_id,team_id,service_id,urgency,last_update,resolution_date"
+FIELDS = (
+    "id,ref,title,status,operational_status,org_id,agent_id,agent_id_friendlyname,team_id,service_id,urgency,"
+    "last_update,resolution_date"
+)
 T = TypeVar("T", "TokenSearch", "Lookup")
 C = TypeVar("C")
 
@@ -30,10 +33,14 @@ class TokenSearch:
     token: str
     incident: int | None
     org: int | None
+    log_only: bool = False
+    """A resolve's token stands in the solution too, which proves it, but not that its log entry stayed."""
 
     @property
     def condition(self) -> str:
         text = token_line(self.token)
+        if self.incident is not None and self.log_only:
+            return oql.all_of([f"id = {self.incident}", oql.contains(self.log, text)])
         found = oql.any_of([oql.contains(self.log, text), oql.contains("solution", text)])
         if self.incident is not None:
             return oql.all_of([f"id = {self.incident}", found])
@@ -117,22 +124,28 @@ class Reader:
         return found
 
     def _incident(self, shown: Object) -> Incident:
-        fields = shown.fields
-        return Incident(
-            id=shown.key,
-            ref=str(fields["ref"]),
-            title=str(fields["title"]),
-            status=str(fields["status"]),
-            phase=phase_of(str(fields["status"]), str(fields["operational_status"])),
-            org=_number(fields["org_id"]),
-            agent=_number(fields["agent_id"]),
-            team=_number(fields["team_id"]),
-            service=_number(fields["service_id"]),
-            urgency=_number(fields["urgency"]),
-            last_update=str(fields["last_update"]),
-            resolved_at=self._server_clock.read(str(fields["resolution_date"])),
-            read_at=self._monotonic(),
-        )
+        return read_incident(shown, self._server_clock, self._monotonic())
+
+
+def read_incident(shown: Object, server_clock: ServerClock, read_at: float) -> Incident:
+    """An object that was read with FIELDS."""
+    fields = shown.fields
+    return Incident(
+        id=shown.key,
+        ref=str(fields["ref"]),
+        title=str(fields["title"]),
+        status=str(fields["status"]),
+        phase=phase_of(str(fields["status"]), str(fields["operational_status"])),
+        org=_number(fields["org_id"]),
+        agent=_number(fields["agent_id"]),
+        agent_name=str(fields["agent_id_friendlyname"]),
+        team=_number(fields["team_id"]),
+        service=_number(fields["service_id"]),
+        urgency=_number(fields["urgency"]),
+        last_update=str(fields["last_update"]),
+        resolved_at=server_clock.read(str(fields["resolution_date"])),
+        read_at=read_at,
+    )
 
 
 def _chunks(items: Sequence[C], size: int) -> Iterable[Sequence[C]]:

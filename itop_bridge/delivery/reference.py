@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from itop_bridge.itop import oql
-from itop_bridge.itop.gate import Gate
+from itop_bridge.itop.operation import Operations
 
 _REMEMBER_S = 600.0
 _FORGET_REFUSED_S = 300.0
@@ -22,7 +22,7 @@ class UnknownOrganization:
 class References:
     """Looks organisations up, and remembers for some minutes what it found and what iTop refused."""
 
-    def __init__(self, gate: Gate, monotonic: Callable[[], float]) -> None:
+    def __init__(self, gate: Operations, monotonic: Callable[[], float]) -> None:
         self._gate = gate
         self._monotonic = monotonic
         self._organizations: dict[str, tuple[float, int | UnknownOrganization]] = {}

@@ -1,12 +1,16 @@
 """iTop's clock. Its dates carry no zone, and OQL's NOW() is the database's (FACTS: transcripts 910-912).
 
-The distance to ours is learned from our own writes, whose `last_update` is the moment of the answer.
+The distance to ours is learned from our own writes, whose `last_update` is the moment of the answer; the journal keeps
+it over a restart.
 """
 
 import datetime
 from dataclasses import dataclass
 
 _FORMAT = "%Y-%m-%d %H:%M:%S"
+_MOVED_S = 5.0
+_ZONES_S = 900.0
+"""Time zones are whole quarters of an hour apart."""
 
 
 @dataclass(slots=True)
@@ -15,11 +19,22 @@ class ServerClock:
 
     offset_s: float | None = None
 
-    def learn(self, last_update: str, now: float) -> None:
-        """Take the distance from the `last_update` that our own write was answered with just now."""
+    def learn(self, last_update: str, now: float) -> bool:
+        """Take the distance from the `last_update` that our own write was answered with just now. True if it is
+        another than before."""
+        read, before = _parse(last_update), self.offset_s
+        if read is None:
+            return False
+        self.offset_s = read - now
+        return before is None or abs(self.offset_s - before) > _MOVED_S
+
+    def estimate(self, last_update: str, sent: float) -> bool:
+        """Take the zone, if nothing is known yet, from a write that was found some minutes after it was sent."""
         read = _parse(last_update)
-        if read is not None:
-            self.offset_s = read - now
+        if read is None or self.offset_s is not None:
+            return False
+        self.offset_s = round((read - sent) / _ZONES_S) * _ZONES_S
+        return True
 
     def read(self, date: str) -> float | None:
         """Seconds since the epoch; None for an empty date, or while the distance is not known."""

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from itop_bridge.demo.broker import HOST
 
@@ -32,19 +33,43 @@ routes:
     when: alert.severity >= 'medium'
     factory: incident-siem
     group_by: [rule, host]
-    settings: {{team: SOC, service: CSOC - Security Monitoring}}
-  - {{name: suricata, topic: "siem/{{org}}/suricata", format: suricata, factory: incident-siem}}
-  - {{name: alertmanager, topic: "siem/{{org}}/alertmanager", format: alertmanager, factory: incident-siem}}
-  - {{name: generic, topic: "siem/{{org}}/generic", format: generic, factory: incident-siem}}
+    settings: {wazuh}
+  - {{name: suricata, topic: "siem/{{org}}/suricata", format: suricata, factory: incident-siem, settings: {settings}}}
+  - name: alertmanager
+    topic: siem/{{org}}/alertmanager
+    format: alertmanager
+    factory: incident-siem
+    settings: {settings}
+  - {{name: generic, topic: "siem/{{org}}/generic", format: generic, factory: incident-siem, settings: {settings}}}
 """
 
 
-def write_configuration(folder: Path, *, broker_port: int, itop_address: str) -> Path:
+INSTALLS = {"Incident": "itil", "UserRequest": "simple"}
+"""The classes that the demo can write, and the kind of iTop where a site has them."""
+
+_SETTINGS: dict[str, dict[str, Any]] = {
+    "Incident": {},
+    # an iTop without the class Incident has user requests of two types
+    "UserRequest": {"class": "UserRequest", "fields": {"request_type": "incident"}},
+}
+
+
+def write_configuration(folder: Path, *, broker_port: int, itop_address: str, iclass: str = "Incident") -> Path:
     """Write the configuration and the password beside it; returns the path of the former."""
     password = folder / "itop-password"
     password.touch(mode=0o600)
     password.write_text(USER + "\n")
     path = folder / "itop-bridge.yaml"
-    journal = json.dumps(str(folder / "journal.db"))  # quoted as YAML quotes
-    path.write_text(_TEMPLATE.format(host=HOST, port=broker_port, itop=itop_address, user=USER, journal=journal))
+    settings = _SETTINGS[iclass]
+    path.write_text(
+        _TEMPLATE.format(
+            host=HOST,
+            port=broker_port,
+            itop=itop_address,
+            user=USER,
+            journal=json.dumps(str(folder / "journal.db")),  # what JSON writes, YAML reads
+            settings=json.dumps(settings),
+            wazuh=json.dumps({"team": "SOC", "service": "CSOC - Security Monitoring", **settings}),
+        )
+    )
     return path

@@ -13,9 +13,9 @@ from typing import Any
 
 import aiomqtt
 
-from itop_bridge.daemon import Daemon, compose
+from itop_bridge.daemon import Daemon, Signals, compose
 from itop_bridge.demo.broker import HOST, serve_broker
-from itop_bridge.demo.configuration import write_configuration
+from itop_bridge.demo.configuration import INSTALLS, write_configuration
 from itop_bridge.demo.ledger import Ledger, Progress, find_faults, read_ledger, read_progress
 from itop_bridge.demo.report import BOLD, GREEN, RED, render_incidents, render_totals
 from itop_bridge.demo.screen import Screen
@@ -94,7 +94,7 @@ class Demo:
     def tickets(self) -> list[dict[str, Any]]:
         """The incidents as iTop shows them, with the code of their `organization`."""
         codes = {org["id"]: org["code"] for org in self.simulator.objects("Organization")}
-        tickets = self.simulator.objects("Incident")
+        tickets = self.simulator.objects("Ticket")
         return [{**ticket, "organization": codes[int(ticket["org_id"])]} for ticket in tickets]
 
     @property
@@ -166,16 +166,16 @@ async def open_publishers(port: int) -> AsyncIterator[list[aiomqtt.Client]]:
 
 
 @asynccontextmanager
-async def stage_demo(folder: Path, screen: Screen) -> AsyncIterator[Demo]:
+async def stage_demo(folder: Path, screen: Screen, iclass: str) -> AsyncIterator[Demo]:
     """Start all parts, with their files in `folder`. Raises BridgeError, or what the daemon failed with."""
-    simulator = Simulator()
+    simulator = Simulator(install=INSTALLS[iclass])
     simulator.latency_s = ITOP_LATENCY_S
     async with serve_broker() as port, open_publishers(port) as publishers, serve(simulator) as address:
-        path = write_configuration(folder, broker_port=port, itop_address=address)
+        path = write_configuration(folder, broker_port=port, itop_address=address, iclass=iclass)
         loaded = load_settings(path)
         async with compose(loaded.settings, load_routing(loaded)) as daemon:
             stop = asyncio.Event()
-            running = asyncio.create_task(daemon.run(stop), name="daemon")
+            running = asyncio.create_task(daemon.run(Signals(stop)), name="daemon")
             try:
                 yield Demo(daemon, running, simulator, screen, publishers, port, address, path)
             finally:
@@ -184,12 +184,14 @@ async def stage_demo(folder: Path, screen: Screen) -> AsyncIterator[Demo]:
             running.result()
 
 
-async def run_demo(folder: Path, alerts: int, screen: Screen, stop: asyncio.Event, *, keep: bool) -> bool | None:
+async def run_demo(
+    folder: Path, alerts: int, screen: Screen, stop: asyncio.Event, *, keep: bool, iclass: str = "Incident"
+) -> bool | None:
     """The whole demo; with `keep` it stays up until `stop`. True if all is well, None if `stop` came first.
 
     Raises DemoError if it gets stuck.
     """
-    async with stage_demo(folder, screen) as demo:
+    async with stage_demo(folder, screen, iclass) as demo:
         screen.tell(f"MQTT broker on {HOST}:{demo.broker_port}, iTop's stand-in on {demo.itop_address}.")
         if not await _unless_ended(demo.play(alerts), demo.running, stop):
             screen.tell("Interrupted: stopping.")

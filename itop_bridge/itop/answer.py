@@ -5,9 +5,10 @@ HTTP 200 says nothing: every error of iTop's own, bad logins included, comes as 
 
 import email.utils
 import json
+import re
 import ssl
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NoReturn
 
@@ -26,6 +27,7 @@ from itop_bridge.itop.error import (
 from itop_bridge.itop.refusal import parse_refusal, shorten
 
 _LONGEST_RETRY_AFTER_S = 3600.0
+_TOTAL = re.compile(r"(?:Found|(?:SIMULATING: )?Deleted): (\d{1,18})\b", re.ASCII)
 _WRITES = frozenset({"core/create", "core/update", "core/apply_stimulus"})
 
 
@@ -47,7 +49,17 @@ class Answer:
     message: str | None
     objects: tuple[Object, ...]
     total: int | None
-    """Of a get: how many were found, which may be more than were asked for."""
+    """Of a get: how many were found, which may be more than were asked for. Of a delete: how many are gone, or would
+    be, without those that iTop removes with them; these stand in `objects` too."""
+    relations: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Of get_related: from `Farm::7` to what it reaches, `("VirtualMachine::8",)`."""
+    operations: Mapping[str, str] = field(default_factory=dict)
+    """Of list_operations: what iTop offers, with its description."""
+    authorized: bool | None = None
+    """Of check_credentials."""
+
+    def __iter__(self) -> Iterator[Object]:
+        return iter(self.objects)
 
 
 def parse_answer(status: int, headers: Mapping[str, str], body: bytes, request: Mapping[str, Any]) -> Answer:
@@ -65,11 +77,13 @@ def parse_answer(status: int, headers: Mapping[str, str], body: bytes, request: 
         raise parse_refusal(code, str(message), request)
     try:
         objects = tuple(_parse_object(each) for each in (decoded.get("objects") or {}).values())
+        relations = _parse_relations(decoded.get("relations") or {})
+        operations = {str(each["verb"]): str(each["description"]) for each in decoded.get("operations") or ()}
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ServerError(f"iTop's answer has objects of an unknown shape: {error!r:.200}", status=status) from error
     if not objects and request.get("operation") in _WRITES:
         raise ServerError("iTop's answer to a write shows no object", code=0, status=status)
-    return Answer(message=message, objects=objects, total=_parse_total(message))
+    return Answer(message, objects, _parse_total(message), relations, operations, decoded.get("authorized"))
 
 
 def translate_exception(error: Exception) -> ITopError:
@@ -158,9 +172,13 @@ def _parse_object(shown: Mapping[str, Any]) -> Object:
     return Object(str(shown["class"]), int(shown["key"]), fields, str(shown.get("message") or ""))
 
 
+def _parse_relations(shown: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    return {origin: tuple(str(each["key"]) for each in reached) for origin, reached in shown.items()}
+
+
 def _parse_total(message: Any) -> int | None:
-    word, _, number = str(message).partition(": ")
-    return int(number) if word == "Found" and number.isascii() and number.isdigit() else None
+    found = _TOTAL.match(str(message))
+    return int(found[1]) if found else None
 
 
 def _decode(body: bytes) -> Any:

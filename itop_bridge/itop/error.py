@@ -133,7 +133,7 @@ class FieldError(PermanentError):
     """iTop refuses the value of a field.
 
     `reason` is one of not_found, ambiguous, value_not_allowed, null_not_allowed, unknown_attribute, wrong_format and
-    other.
+    other. `issues` has every (field, reason) where iTop names several (transcript 073).
     """
 
     def __init__(
@@ -142,11 +142,13 @@ class FieldError(PermanentError):
         *,
         field: str,
         reason: str,
+        issues: tuple[tuple[str, str], ...] = (),
         code: int | None = None,
         status: int | None = None,
     ) -> None:
         self.field = field
         self.reason = reason
+        self.issues = issues
         super().__init__(message, code=code, status=status)
 
 
@@ -171,6 +173,10 @@ class StimulusError(PermanentError):
         self.state = state
         self.missing = missing
         super().__init__(message, code=code, status=status)
+
+
+class ReadOnlyError(PermanentError):
+    """The connection is read-only: the call was not sent."""
 
 
 class RequestError(PermanentError):

@@ -3,9 +3,10 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from itop_bridge.itop.answer import Answer
+if TYPE_CHECKING:
+    from itop_bridge.itop.answer import Answer  # brings aiohttp with it, and this is read for every `--help`
 
 Key = int | str | Mapping[str, Any]
 """Names an object: its id, an OQL query, or attributes that it has."""
@@ -21,12 +22,12 @@ class Operations(ABC):
     """
 
     @abstractmethod
-    async def call(self, operation: Mapping[str, Any]) -> Answer:
+    async def call(self, operation: Mapping[str, Any]) -> "Answer":
         """Send one operation, as iTop's `json_data`."""
 
     async def fetch(
         self, iclass: str, key: Key, output_fields: str, *, limit: int | None = None, page: int | None = None
-    ) -> Answer:
+    ) -> "Answer":
         """The objects that `key` names; none is no error. `page` counts from 1, of `limit` objects each."""
         portion = {name: value for name, value in (("limit", limit), ("page", page)) if value is not None}
         return await self.call(
@@ -35,7 +36,7 @@ class Operations(ABC):
 
     async def create(
         self, iclass: str, fields: Mapping[str, Any], *, comment: str, output_fields: str = "id,ref"
-    ) -> Answer:
+    ) -> "Answer":
         """A new object. Not idempotent: the same call makes another one (transcripts 139, 140)."""
         return await self.call(
             {
@@ -49,7 +50,7 @@ class Operations(ABC):
 
     async def update(
         self, iclass: str, key: Key, fields: Mapping[str, Any], *, comment: str, output_fields: str = "id"
-    ) -> Answer:
+    ) -> "Answer":
         """Change one object: all the fields or none (transcript 263)."""
         return await self.call(
             {
@@ -71,7 +72,7 @@ class Operations(ABC):
         *,
         comment: str,
         output_fields: str = "id,status",
-    ) -> Answer:
+    ) -> "Answer":
         """Take one object to its next state, together with `fields`, or do nothing (transcripts 373, 394)."""
         return await self.call(
             {
@@ -85,6 +86,6 @@ class Operations(ABC):
             }
         )
 
-    async def check(self) -> Answer:
+    async def check(self) -> "Answer":
         """Can iTop be reached, and does it accept the credentials?"""
         return await self.call(CHECK)

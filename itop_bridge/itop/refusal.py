@@ -30,6 +30,7 @@ _REQUEST_CODES = frozenset({2, 3, 4, 10, 11, 13})
 
 # iTop 2.7 has no label (transcript 889); a label is in the user's language and may hold a quote
 _VALUE = re.compile(r"Unexpected value for attribute '(?:.{0,200}?' \((?P<code>\w+)\) : |(?P<bare>\w+)': )(?P<what>.*)")
+_ISSUE = re.compile(r"\d+=>Unexpected value for attribute '(?:[^;]{0,200}?' \((\w+)\) : |(\w+)': )([\w ]+)")
 _UNKNOWN_OUTPUT = re.compile(r"output_fields: invalid attribute code '(?P<field>\w+)'")
 _STIMULUS = re.compile(r"Invalid stimulus: '(?P<stimulus>\w+)' on the object .* in state '(?P<state>\w+)'$")
 _MISSING = "Missing mandatory attribute(s) for applying the stimulus: "
@@ -131,7 +132,10 @@ def _parse_value(text: str) -> ITopError | None:
     field, what = found["code"] or found["bare"], found["what"]
     if what.startswith("String too long"):
         return TooLongError(shorten(text), field=field, code=100)
-    return FieldError(shorten(text), field=field, reason=_reason(what, _VALUE_REASONS), code=100)
+    issues = tuple(
+        (a or b, _reason(why, _VALUE_REASONS)) for a, b, why in _ISSUE.findall(text.partition(": issues = ")[2])
+    )
+    return FieldError(shorten(text), field=field, reason=_reason(what, _VALUE_REASONS), code=100, issues=issues)
 
 
 def _parse_stimulus(text: str, request: Mapping[str, Any]) -> ITopError | None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from itop_bridge.errors import JournalFullError
 from itop_bridge.journal.store import Store
 
 S = TypeVar("S")
@@ -154,6 +155,11 @@ class DeliveryJournal:
         now = self._clock()
         return await self._store.read(lambda sql: _fetch_looks(sql, now, limit))
 
+    async def postpone_looks(self, attempts: Iterable[int], look: float) -> None:
+        """Look for these attempts' tokens later."""
+        rows = [(look, attempt_id) for attempt_id in attempts]
+        await self._store.write(lambda sql: sql.executemany("UPDATE attempts SET look = ? WHERE id = ?", rows).rowcount)
+
     async def fetch_profile(self, hashed: str) -> str:
         """The settings that a case is written with."""
         row = await self._store.read(
@@ -161,9 +167,20 @@ class DeliveryJournal:
         )
         return str(row[0])
 
-    async def fold_pending(self, case_id: int, fold: Callable[[S, Owing], S], state: S) -> S:
-        """Fold a case's pending intents, in order, as a stream."""
-        return await self._store.read(lambda sql: _fold(sql, case_id, fold, state))
+    async def fold_pending(
+        self, case_id: int, fold: Callable[[S, Owing], S], state: S, *, after: int = 0, through: int = 2**62
+    ) -> S:
+        """Fold a case's pending intents after one and up to another, in order, as a stream."""
+        return await self._store.read(lambda sql: _fold(sql, (case_id, after, through), fold, state))
+
+    async def count_pending(self, case_id: int, *, through: int) -> int:
+        """How many intents up to `through` the case owes."""
+        row = await self._store.read(
+            lambda sql: sql.execute(
+                "SELECT count(*) FROM intents WHERE case_id = ? AND state = 'pending' AND seq <= ?", (case_id, through)
+            ).fetchone()
+        )
+        return int(row[0])
 
     async def record_attempt(self, draft: Draft) -> Attempt:
         """Journal a write that is about to be sent."""
@@ -205,12 +222,13 @@ class DeliveryJournal:
         now = self._clock()
         await self._store.write(lambda sql: _park(sql, case_id, (reason, field_name, detail[:2000], now)))
 
-    async def mark_handled(self, case_id: int) -> int:
+    async def mark_handled(self, case_id: int, dealt_at: float | None) -> bool:
         """A person resolved or closed the incident: the episodes it was told of are theirs now.
 
-        They never reopen it nor open another; pending updates of them are dropped. Returns how many alerts that are.
+        They never reopen it nor open another; pending updates of them are dropped, also where the alert has ended
+        since. An episode that began after `dealt_at` (None: not known) is not theirs. True if that changed anything.
         """
-        return await self._store.write(lambda sql: _mark_handled(sql, case_id))
+        return await self._store.write(lambda sql: _mark_handled(sql, case_id, dealt_at))
 
     async def expire_firing(self) -> int:
         """End the episodes that nothing was heard of for `firing_expires`. Returns how many.
@@ -219,6 +237,36 @@ class DeliveryJournal:
         """
         now = self._clock()
         return await self._store.write(lambda sql: _expire_firing(sql, now))
+
+    async def has_space(self) -> bool:
+        """True if something can be stored."""
+        now = self._clock()
+        try:
+            await self._store.write(
+                lambda sql: (
+                    sql.execute("INSERT OR REPLACE INTO meta (name, value) VALUES ('stored', ?)", (now,)).rowcount
+                )
+            )
+        except JournalFullError:
+            return False
+        return True
+
+    async def record_server_offset(self, offset_s: float | None) -> None:
+        """Keep how far iTop's dates are from this machine's clock, in seconds."""
+        await self._store.write(
+            lambda sql: (
+                sql.execute(
+                    "INSERT OR REPLACE INTO meta (name, value) VALUES ('server_offset', ?)", (offset_s,)
+                ).rowcount
+            )
+        )
+
+    async def fetch_server_offset(self) -> float | None:
+        """What was kept; None if nothing was."""
+        row = await self._store.read(
+            lambda sql: sql.execute("SELECT value FROM meta WHERE name = 'server_offset'").fetchone()
+        )
+        return None if row is None or row[0] is None else float(row[0])
 
     async def release_parked(self) -> int:
         """Try every parked case once more. Returns how many."""
@@ -270,8 +318,8 @@ def _open_attempts(sql: sqlite3.Connection, case_id: int) -> tuple[Attempt, ...]
         0
     ]
     rows = sql.execute(
-        f"SELECT {_ATTEMPT} FROM attempts WHERE case_id = ? AND (state IN ('in_flight', 'unknown', 'applied')"
-        " OR (state = 'absent' AND through >= ?)) ORDER BY id",
+        f"SELECT {_ATTEMPT} FROM attempts WHERE case_id = ? AND state IN ('in_flight', 'unknown', 'applied', 'absent')"
+        " AND (state <> 'absent' OR through >= ?) ORDER BY id",
         (case_id, first if first is not None else 2**62),
     )
     return tuple(_attempt(row) for row in rows)
@@ -295,11 +343,11 @@ def _next_due(sql: sqlite3.Connection) -> float | None:
     return min(known) if known else None
 
 
-def _fold(sql: sqlite3.Connection, case_id: int, fold: Callable[[S, Owing], S], state: S) -> S:
+def _fold(sql: sqlite3.Connection, span: tuple[int, int, int], fold: Callable[[S, Owing], S], state: S) -> S:
     rows = sql.execute(
         "SELECT seq, kind, received, urgency, impact, facts FROM intents"
-        " WHERE case_id = ? AND state = 'pending' ORDER BY seq",
-        (case_id,),
+        " WHERE case_id = ? AND state = 'pending' AND seq > ? AND seq <= ? ORDER BY seq",
+        span,
     )
     for seq, kind, received, urgency, impact, facts in rows:
         state = fold(state, Owing(seq, kind, received, urgency, impact, json.loads(facts)))
@@ -365,8 +413,8 @@ def _settle(sql: sqlite3.Connection, settlement: Settlement) -> None:
     )
     if settlement.attempt is not None:
         sql.execute(
-            "UPDATE attempts SET state = ?, look = ?, looks = looks + 1 WHERE id = ?",
-            (settlement.attempt_state, settlement.look, settlement.attempt),
+            "UPDATE attempts SET state = ?, look = ?, looks = looks + 1, incident = coalesce(incident, ?) WHERE id = ?",
+            (settlement.attempt_state, settlement.look, settlement.changes.get("incident"), settlement.attempt),
         )
     _change(sql, case_id, dict(settlement.changes))
     if settlement.state == "delivered":
@@ -394,24 +442,27 @@ def _park(sql: sqlite3.Connection, case_id: int, letter: tuple[object, ...]) -> 
     )
 
 
-_HANDLE = """
+# an episode was told if its first intent was, and began when that was received
+_THEIRS = """
+    {0}.first_seq <= (SELECT told_seq FROM cases WHERE id = ?1)
+    AND coalesce((SELECT began.received FROM intents AS began WHERE began.seq = {0}.first_seq), 0) <= ?2
+"""
+_HANDLE = f"""
     UPDATE alerts SET handled = 1 WHERE case_id = ?1 AND state = 'firing' AND one_shot = 0 AND handled = 0
-    AND first_seq <= (SELECT told_seq FROM cases WHERE id = ?1)
+    AND {_THEIRS.format("alerts")}
 """
-_DROP_HANDLED = """
+_DROP_HANDLED = f"""
     UPDATE intents SET state = 'dropped', reason = 'handled_by_person'
-    WHERE case_id = ?1 AND state = 'pending' AND kind <> 'resolve' AND EXISTS (
-        SELECT 1 FROM alerts WHERE alerts.case_id = ?1 AND alerts.id = intents.alert_id AND alerts.handled = 1
-        AND alerts.first_seq < intents.seq
-    )
+    WHERE case_id = ?1 AND state = 'pending' AND kind <> 'resolve' AND first_seq < seq
+    AND {_THEIRS.format("intents")}
 """
 
 
-def _mark_handled(sql: sqlite3.Connection, case_id: int) -> int:
-    handled = sql.execute(_HANDLE, (case_id,)).rowcount
-    if handled:
-        sql.execute(_DROP_HANDLED, (case_id,))
-    return handled
+def _mark_handled(sql: sqlite3.Connection, case_id: int, dealt_at: float | None) -> bool:
+    theirs = (case_id, 2.0**62 if dealt_at is None else dealt_at)
+    handled = sql.execute(_HANDLE, theirs).rowcount
+    dropped = sql.execute(_DROP_HANDLED, theirs).rowcount
+    return handled + dropped > 0
 
 
 _EXPIRED = """
@@ -422,8 +473,8 @@ _EXPIRED = """
 """
 _RESOLVE_EXPIRED = """
     INSERT OR IGNORE INTO intents
-        (event_id, idx, n, case_id, kind, state, reason, received, urgency, impact, alert_id, facts)
-    SELECT event_id, idx, n + 1000, case_id, 'resolve', 'pending', 'expired', ?, 4, 3, alert_id, facts
+        (event_id, idx, n, case_id, kind, state, reason, received, urgency, impact, alert_id, first_seq, facts)
+    SELECT event_id, idx, n + 1000, ?, 'resolve', 'pending', 'expired', ?, 4, 3, alert_id, first_seq, facts
     FROM intents WHERE seq = ?
 """
 
@@ -433,7 +484,7 @@ def _expire_firing(sql: sqlite3.Connection, now: float) -> int:
     for scope, alert_id, case_id, first_seq, manner in expired:
         sql.execute("UPDATE alerts SET state = 'resolved' WHERE scope = ? AND id = ?", (scope, alert_id))
         if manner == "resolve":
-            sql.execute(_RESOLVE_EXPIRED, (now, first_seq))
+            sql.execute(_RESOLVE_EXPIRED, (case_id, now, first_seq))
             _requeue(sql, case_id)
     return len(expired)
 

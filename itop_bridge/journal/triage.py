@@ -1,8 +1,9 @@
 """Triage's side of the journal: events that wait, and what they turned out to be, stored in one transaction."""
 
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from itop_bridge.alert import Event, State
 from itop_bridge.journal.store import Store
@@ -89,11 +90,8 @@ class Tally:
     accepted: int = 0
     dropped: int = 0
     rejected: int = 0
-    reasons: dict[str, int] | None = None
-
-    def count(self, reason: str) -> None:
-        self.reasons = self.reasons or {}
-        self.reasons[reason] = self.reasons.get(reason, 0) + 1
+    reasons: Counter[str] = field(default_factory=Counter)
+    """Of the rejected ones."""
 
 
 class TriageJournal:
@@ -226,10 +224,11 @@ class _Transaction:
         first_seq = seen.first_seq if seen and verdict.same_episode else self._seq + 1
         case_id = 0
         for n, owed in enumerate(landing.intents):
-            # a resolve goes where its firing went, whatever `group_by` says now
-            follows = seen is not None and owed.kind == "resolve" and verdict.same_episode
+            # an episode is one case's, whatever `group_by` says now: a resolve goes where its firing went
+            follows = seen is not None and verdict.same_episode and not landing.one_shot
             case_id = seen.case_id if follows and seen else self._case(owed, landing)
-            self._owe(element, n, owed, landing, case_id, waits=verdict.action == "wait")
+            place = (case_id, None if landing.one_shot else first_seq)
+            self._owe(element, n, owed, landing, place, waits=verdict.action == "wait")
         self._remember(landing, seen, verdict, case_id, first_seq)
 
     def _find(self, landing: Landing) -> Seen | None:
@@ -292,8 +291,11 @@ class _Transaction:
         ).fetchone()
         return int(row[0])
 
-    def _owe(self, element: Element, n: int, owed: Owed, landing: Landing, case_id: int, *, waits: bool) -> None:
+    def _owe(
+        self, element: Element, n: int, owed: Owed, landing: Landing, place: tuple[int, int | None], *, waits: bool
+    ) -> None:
         self._seq += 1
+        case_id, first_seq = place
         self._intents.append(
             (
                 self._seq,
@@ -308,6 +310,7 @@ class _Transaction:
                 owed.urgency,
                 owed.impact,
                 landing.identity,
+                first_seq,
                 owed.facts,
             )
         )
@@ -328,12 +331,11 @@ class _Transaction:
 
     def _drop(self, element: Element, reason: str) -> None:
         self._tally.dropped += 1
-        self._tally.count(reason)
         self._drops.append((element.event_id, element.index, reason))
 
     def _reject(self, element: Element, rejected: Rejected) -> None:
         self._tally.rejected += 1
-        self._tally.count(rejected.reason)
+        self._tally.reasons[rejected.reason] += 1
         self._dead.append(
             (element.event_id, element.index, rejected.reason, rejected.field, rejected.detail[:2000], self._now)
         )
@@ -341,7 +343,7 @@ class _Transaction:
     def _write_intents(self) -> None:
         self._sql.executemany(
             "INSERT INTO intents (seq, event_id, idx, n, case_id, kind, state, until, received, urgency, impact,"
-            " alert_id, facts) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " alert_id, first_seq, facts) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             self._intents,
         )
         self._intents.clear()

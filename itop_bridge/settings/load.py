@@ -12,9 +12,9 @@ from pydantic import ValidationError
 from itop_bridge.errors import ConfigurationError
 from itop_bridge.settings.conflict import find_conflicts, find_doubts
 from itop_bridge.settings.document import Document, parse_document
-from itop_bridge.settings.model import Itop, Settings
+from itop_bridge.settings.model import CommandSettings, Itop, Settings
 from itop_bridge.settings.place import Place, is_readable_by_others
-from itop_bridge.settings.problem import Problem, describe_errors
+from itop_bridge.settings.problem import Problem, describe_errors, unknown_key
 from itop_bridge.settings.secret import find_secrets
 
 
@@ -43,6 +43,27 @@ def load_settings(path: Path | str, *, environ: Mapping[str, str] = os.environ) 
     if conflicts:
         raise ConfigurationError(_report(document, conflicts))
     return Loaded(settings, _report(document, [*_weaknesses(settings), *find_doubts(settings)]), document)
+
+
+def load_command_settings(path: Path | str, *, environ: Mapping[str, str] = os.environ) -> CommandSettings:
+    """What commands and the library need: of the daemon's YAML its sections `itop`, `commands` and `factories`, or the
+    older tool's JSON. Raises ConfigurationError."""
+    path = Path(path)
+    content = _read(path)
+    if content.lstrip().startswith(b"{") and b'"itop"' not in content:
+        return CommandSettings.model_construct(itop=load_legacy_json(path, environ=environ))
+    document = parse_document(content, str(path))
+    known = document.data if isinstance(document.data, dict) else {}
+    unknown = [
+        Problem(key, unknown_key(key, Settings), at_key=True) for key in known if key not in Settings.model_fields
+    ]
+    try:
+        settings = CommandSettings.model_validate(document.data, context=Place(path.parent.absolute(), environ))
+    except ValidationError as error:
+        raise ConfigurationError(_report(document, [*describe_errors(error, CommandSettings), *unknown])) from None
+    if unknown:
+        raise ConfigurationError(_report(document, unknown))
+    return settings
 
 
 def load_legacy_json(path: Path | str, *, environ: Mapping[str, str] = os.environ) -> Itop:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     AfterValidator,
     BeforeValidator,
+    ConfigDict,
     Field,
     PlainSerializer,
     Strict,
@@ -19,6 +20,7 @@ from pydantic import (
 )
 
 from itop_bridge.settings.address import Listen, ListenField, Url
+from itop_bridge.settings.command import Commands
 from itop_bridge.settings.place import Folder, InputFile, LogFile, StateFile
 from itop_bridge.settings.policy import Policy
 from itop_bridge.settings.route import Defaults, Route
@@ -224,6 +226,23 @@ class Log(Section):
     """JSON lines: yes, no (for people), or auto, which is yes where the output is no terminal."""
 
 
+class CommandSettings(Section):
+    """The sections that commands and the library read. The others are not looked into: their secrets are for the
+    daemon only."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    itop: Itop
+    commands: Commands = Field(default_factory=Commands)
+    factories: tuple[Folder, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _leave_out_empty(cls, data: Any) -> Any:
+        """A section that is not there, or has all its keys in comments, is an empty one."""
+        return {name: value for name, value in data.items() if value is not None} if isinstance(data, dict) else data
+
+
 class Settings(Section):
     """The whole file."""
 
@@ -236,6 +255,7 @@ class Settings(Section):
     """Folders with further factories, relative to this file."""
     formats: tuple[Folder, ...] = ()
     """Folders with further formats, relative to this file."""
+    commands: Commands = Field(default_factory=Commands)
     defaults: Defaults = Field(default_factory=Defaults)
     routes: Annotated[tuple[Route, ...], *FILLED]
     """At least one: from topics to incidents."""
@@ -257,7 +277,9 @@ class Settings(Section):
 
     def policy_of(self, route: Route) -> Policy:
         """A route's rules: its own values, else `defaults`, else the bridge's."""
-        return Policy(**{name: getattr(route, name) for name in Policy.__dataclass_fields__})
+        same = Policy.__dataclass_fields__.keys() - {"resolve", "resolve_path"}
+        rules = {name: getattr(route, name) for name in same}
+        return Policy(**rules, resolve=route.resolve.when, resolve_path=route.resolve.path)
 
 
-SECTIONS = ("mqtt", "itop", "journal", "console", "log", "defaults")
+SECTIONS = ("mqtt", "itop", "journal", "console", "log", "commands", "defaults")

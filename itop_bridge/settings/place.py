@@ -26,8 +26,11 @@ class Place:
         if credentials := self.environ.get("CREDENTIALS_DIRECTORY"):
             places.insert(0, Path(credentials, name))
         for place in places:
-            if place.exists():
-                return place
+            try:
+                if place.exists():
+                    return place
+            except OSError as error:
+                raise ValueError(f"cannot be looked for: {error}") from error
         raise ValueError(f"no such file: {' nor '.join(map(str, places))}")
 
     def state(self, name: str) -> Path:

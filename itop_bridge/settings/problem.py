@@ -29,13 +29,14 @@ def describe_errors(error: ValidationError, model: type[BaseModel]) -> list[Prob
 def _describe(details: ErrorDetails, model: type[BaseModel]) -> Problem:
     path = join_path(details["loc"])
     if details["type"] == "extra_forbidden":
-        return Problem(path, _unknown_key(str(details["loc"][-1]), _model_at(model, details["loc"][:-1])), at_key=True)
+        return Problem(path, unknown_key(str(details["loc"][-1]), _model_at(model, details["loc"][:-1])), at_key=True)
     if details["type"] == "missing":
         return Problem(path, _missing_key(str(details["loc"][-1]), _model_at(model, details["loc"][:-1])))
     return Problem(path, _wrong_value(details))
 
 
-def _unknown_key(key: str, model: type[BaseModel]) -> str:
+def unknown_key(key: str, model: type[BaseModel]) -> str:
+    """What to say of a key that a section does not have."""
     known = [field.alias or name for name, field in model.model_fields.items()]
     near = difflib.get_close_matches(key, known, 1)
     return f"unknown key; did you mean {near[0]}?" if near else f"unknown key; known here: {', '.join(sorted(known))}"

@@ -22,7 +22,7 @@ class TopicPattern:
         if topic.startswith("$") != wanted[0].startswith("$"):
             return None
         if wanted[-1] == "#":  # `sport/#` matches `sport` too
-            levels = levels + ["#"] if len(levels) == len(wanted) - 1 else [*levels[: len(wanted) - 1], "#"]
+            levels = [*levels[: len(wanted) - 1], "#"]
         if len(levels) != len(wanted) or any(w not in ("+", got) for w, got in zip(wanted, levels, strict=True)):
             return None
         return {name: levels[place] for name, place in self.names}

@@ -102,6 +102,9 @@ def _compile(
         policy=policy,
         handle=_bind(factory, factory_settings),
         profile=Profile(settings.name, factory.name, policy, writing, told),
+        place=lambda attribute: loaded.locate(
+            f"{path}.settings.fields.{attribute}" if attribute else f"{path}.settings.class"
+        ),
     )
 
 

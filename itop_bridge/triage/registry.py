@@ -43,6 +43,9 @@ class Record:
     status: str
     detail: str = ""
     factory: Factory | None = None
+    """None if it failed, or has commands only."""
+    add_parser: Callable[[Any], None] | None = None
+    """Adds its commands to argparse's subparsers, if it has any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +76,13 @@ def load_registry(folders: Iterable[Path]) -> Registry:
 
 def _load(name: str, origin: str, load: Callable[[], ModuleType]) -> Record:
     try:
-        factory = _check(load())
-    except Exception as error:  # noqa: BLE001 - foreign code: whatever it raises is its record's status
+        module = load()
+        add_parser = getattr(module, "add_parser", None)
+        factory = None if add_parser and not hasattr(module, "handle") else _check(module)
+        name = str(getattr(module, "NAME", name))
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - foreign code: whatever it raises is its record's status
         return Record(name, origin, "failed", f"{type(error).__name__}: {error}")
-    return Record(factory.name, origin, "loaded", factory=factory)
+    return Record(name, origin, "loaded", factory=factory, add_parser=add_parser)
 
 
 def _import_file(path: Path) -> ModuleType:
@@ -101,7 +107,7 @@ def _override(records: list[Record]) -> Iterable[Record]:
     last = {record.name: index for index, record in enumerate(records) if record.status == "loaded"}
     for index, record in enumerate(records):
         if record.status == "loaded" and last[record.name] != index:
-            yield dataclasses.replace(record, status="overridden", factory=None)
+            yield dataclasses.replace(record, status="overridden", factory=None, add_parser=None)
         else:
             yield record
 
@@ -116,19 +122,22 @@ class SettingsProblem:
 
 def read_settings(factory: Factory, values: Mapping[str, Any]) -> tuple[Any, list[SettingsProblem]]:
     """A route's `settings` as the factory's own class, or every problem of them."""
+    return read_dataclass(factory.settings_class, factory.name, values)
+
+
+def read_dataclass(settings_class: type, owner: str, values: Mapping[str, Any]) -> tuple[Any, list[SettingsProblem]]:
+    """`values` as a dataclass of `owner`, or every problem of them."""
     # pydantic is loaded here only: `--help` reads this module without it
     from pydantic import TypeAdapter, ValidationError  # noqa: PLC0415
 
-    keys = {field.metadata.get("key", field.name): field.name for field in dataclasses.fields(factory.settings_class)}
+    keys = {field.metadata.get("key", field.name): field.name for field in dataclasses.fields(settings_class)}
     problems = [
-        SettingsProblem((key,), f"unknown setting of {factory.name}{_suggest(key, keys)}")
-        for key in values
-        if key not in keys
+        SettingsProblem((key,), f"unknown setting of {owner}{_suggest(key, keys)}") for key in values if key not in keys
     ]
     known = {keys[key]: value for key, value in values.items() if key in keys}
     names = {name: key for key, name in keys.items()}
     try:
-        settings: Any = TypeAdapter(factory.settings_class).validate_python(known)
+        settings: Any = TypeAdapter(settings_class).validate_python(known)
     except ValidationError as error:
         problems += [
             SettingsProblem(tuple(names.get(str(part), part) for part in each["loc"]), each["msg"])

@@ -35,6 +35,8 @@ class Route:
     policy: Policy
     handle: Callable[[Alert, Case], Sequence[Intent]]
     profile: Profile
+    place: Callable[[str], str]
+    """Where the configuration says how an attribute of the incident is written ("" for the class): file:line:column."""
 
     def case_of(self, alert: Alert, scene: Scene) -> tuple[Case, bool]:
         """The case that an alert belongs to; True if its key is weak, so that its content stands for it.

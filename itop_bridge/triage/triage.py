@@ -107,7 +107,7 @@ class Triage:
         self.counters.rejected += tally.rejected
         log.info("alerts.mapped", accepted=tally.accepted, dropped=tally.dropped, rejected=tally.rejected)
         if tally.rejected:
-            log.warning("elements.rejected", reasons=tally.reasons)
+            log.warning("elements.rejected", reasons=dict(tally.reasons))
 
     def _map(self, events: Sequence[Event]) -> list[Element]:
         return [element for event in events for element in map_event(event, self.routes)]

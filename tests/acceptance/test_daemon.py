@@ -259,3 +259,18 @@ async def test_a_hangup_with_a_bad_file_leaves_the_old_configuration_in_use(daem
     await mosquitto.publish("siem/EXC/generic", [generic(1)])
     await daemon.settled(1)
     assert told(itop) == 1
+
+
+async def test_what_itop_does_not_have_is_told_at_the_start_with_its_line(daemon, mosquitto, itop):
+    daemon.config.write_text(
+        daemon.config.read_text().replace(
+            "group_by: [rule]", "group_by: [rule], settings: {team: CERT, fields: {sla: gold}}"
+        )
+    )
+    await daemon.start()
+    await daemon.alarm("itop_mismatch")
+    told = [e["mismatch"] for e in daemon.events() if e["event"] == "configuration.mismatched"]
+    assert len(told) == 2
+    assert all(re.search(r"itop-bridge\.yaml:\d+:\d+: generic: iTop", line) for line in told)
+    assert any("no attribute sla" in line for line in told)
+    assert any("no Team called 'CERT'" in line for line in told)

@@ -26,13 +26,14 @@ async def read_until(process, text):
             assert line, (await process.stderr.read()).decode()
 
 
-async def test_a_storm_becomes_ten_incidents_and_every_alert_is_accounted_for(tmp_path):
-    process = await start(tmp_path, "--alerts", "500")
+@pytest.mark.parametrize(("iclass", "prefix"), [("Incident", "I-0"), ("UserRequest", "R-0")])
+async def test_a_storm_becomes_ten_incidents_and_every_alert_is_accounted_for(tmp_path, iclass, prefix):
+    process = await start(tmp_path, "--alerts", "500", "--class", iclass)
     async with asyncio.timeout(60):
         out, err = await process.communicate()
     lines = out.decode().splitlines()
     assert (process.returncode, err) == (0, b""), out.decode()
-    rows = [line.split() for line in lines if line.startswith("I-0")]
+    rows = [line.split() for line in lines if line.startswith(prefix)]
     assert len(rows) == 10
     assert [row[-2] for row in rows].count("100") == 5
     assert sum("resolved" in row for row in rows) == 1

@@ -99,7 +99,7 @@ def test_every_setting_of_the_bundled_factory_is_told() -> None:
 
 
 def test_the_example_of_a_factory_loads(tmp_path: Path) -> None:
-    [example] = re.findall(r"```python\n(.*?)```", read("factories.md"), re.DOTALL)
+    [example, *_] = re.findall(r"```python\n(.*?)```", read("factories.md"), re.DOTALL)
     (tmp_path / "example.py").write_text(example, encoding="utf-8")
     [record] = [record for record in load_registry([tmp_path]).records if record.origin.startswith(str(tmp_path))]
     assert (record.status, record.detail) == ("loaded", "")

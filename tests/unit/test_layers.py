@@ -23,6 +23,8 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copy(ROOT / ".importlinter", folder)
     for package in ("itop_bridge", "factories"):
         shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
+    # without it `factories` is a namespace, also of the checkout's own, and which of the two is read is chance
+    (folder / "factories" / "__init__.py").touch()
     return folder
 
 

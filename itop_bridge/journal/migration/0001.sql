@@ -76,6 +76,7 @@ CREATE TABLE alerts (
     handled  INTEGER NOT NULL DEFAULT 0,  -- a person resolved or closed the incident while it fired
     PRIMARY KEY (scope, id)
 ) WITHOUT ROWID;
+CREATE INDEX alerts_waiting ON alerts (case_id, id) WHERE state = 'waiting';
 CREATE INDEX alerts_firing ON alerts (case_id, received) WHERE state = 'firing' AND one_shot = 0 AND handled = 0;
 
 -- `state` is pending, waiting (a resolve before its alert), delivered, dropped or dead.
@@ -93,6 +94,7 @@ CREATE TABLE intents (
     urgency  INTEGER NOT NULL,
     impact   INTEGER NOT NULL,
     alert_id TEXT,                               -- `alerts.id`
+    first_seq INTEGER,                           -- of its episode; null for a one-shot alert
     facts    TEXT NOT NULL,                      -- the alert, normalised, as JSON
     attempt  INTEGER,                            -- the attempt that delivered it
     UNIQUE (event_id, idx, n)
@@ -118,7 +120,7 @@ CREATE TABLE attempts (
     effect   TEXT NOT NULL,              -- what holds for the case once the token is seen, as JSON
     detail   TEXT NOT NULL DEFAULT ''
 );
-CREATE INDEX attempts_case ON attempts (case_id);
+CREATE INDEX attempts_open ON attempts (case_id) WHERE state IN ('in_flight', 'unknown', 'applied', 'absent');
 CREATE INDEX attempts_look ON attempts (look) WHERE look IS NOT NULL;
 
 CREATE TABLE drops (

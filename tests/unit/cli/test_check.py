@@ -11,7 +11,7 @@ mqtt: {host: localhost}
 itop: {address: "https://itop.example", user: bridge, password: hunter2}
 routes:
   - {name: wazuh, topic: "siem/{org}/wazuh", format: wazuh, factory: incident-siem, organization: "{{ topic.org }}"}
-  - {name: cef, topic: siem/exc/cef, format: cef, factory: incident-siem, organization: {id: 3}}
+  - {name: cef, topic: siem/exc/cef, format: suricata, factory: incident-siem, organization: {id: 3}}
 """
 
 
@@ -28,7 +28,7 @@ def test_a_good_configuration_is_summarised_and_its_doubts_told(path, capsys):
     assert out == (
         "ok: 2 routes\n"
         "  wazuh  siem/{org}/wazuh  wazuh -> incident-siem, code:{{ topic.org }}\n"
-        "  cef    siem/exc/cef      cef -> incident-siem, id:3\n"
+        "  cef    siem/exc/cef      suricata -> incident-siem, id:3\n"
     )
     assert err.startswith(f"warning: {path}:2:65: itop.password: the secret is written in the configuration")
     assert "hunter2" not in out + err

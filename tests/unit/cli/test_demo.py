@@ -6,7 +6,7 @@ import pytest
 from itop_bridge.cli import demo
 from itop_bridge.errors import BridgeError
 
-ARGS = argparse.Namespace(alerts=7, keep=False, no_color=False)
+ARGS = argparse.Namespace(alerts=7, keep=False, no_color=False, iclass="Incident")
 
 
 @pytest.fixture
@@ -17,8 +17,8 @@ def play(monkeypatch, tmp_path):
     seen = {}
 
     def prepare(outcome):
-        async def run_demo(folder, alerts, _screen, _stop, *, keep):
-            seen.update(folder=folder, alerts=alerts, keep=keep)
+        async def run_demo(folder, alerts, _screen, _stop, *, keep, iclass):
+            seen.update(folder=folder, alerts=alerts, keep=keep, iclass=iclass)
             if isinstance(outcome, BridgeError):
                 raise outcome
             return outcome

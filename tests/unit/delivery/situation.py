@@ -105,6 +105,7 @@ def incident(**changes):
         "phase": Phase.ONGOING,
         "org": 2,
         "agent": 0,
+        "agent_name": "",
         "team": 0,
         "service": 0,
         "urgency": 2,

@@ -27,6 +27,7 @@ from itop_bridge.delivery.plan import (
     plan,
     plan_unread,
 )
+from itop_bridge.journal.delivery import LOOK_TOGETHER_S
 from itop_bridge.settings.policy import Policy
 
 HOUR = 3600.0
@@ -58,7 +59,8 @@ def test_what_deserves_no_incident_opens_none(owed):
 
 def test_an_attempt_of_unknown_outcome_is_waited_for_before_anything_else():
     known = case(attempts=(attempt(kind="create", incident=None, look=NOW + 50),))
-    assert plan(situation(known, backlog(fires(1))), None) == Wait(NOW + 50, "attempt_unknown")
+    step = plan(situation(known, backlog(fires(1))), None)
+    assert step == Wait(NOW + 50 + LOOK_TOGETHER_S, "attempt_unknown")
 
 
 # ongoing

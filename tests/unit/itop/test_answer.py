@@ -181,8 +181,8 @@ _ANSWERED = {
     "240": ("Found: 74", 74, []),
     "264": (None, None, [75]),
     "331": (None, None, [79]),
-    "351": ("Deleted: 1 plus (for DB integrity) 1", None, [83, 12]),
-    "352": ("Deleted: 0", None, []),
+    "351": ("Deleted: 1 plus (for DB integrity) 1", 1, [83, 12]),
+    "352": ("Deleted: 0", 0, []),
     "502": (None, None, [7009]),
     "506": (None, None, [1]),
     "798": ("Found: 1", 1, [1]),  # 2.7

@@ -127,7 +127,7 @@ async def test_a_parked_case_is_one_dead_letter_and_is_tried_again_on_start(rig)
 async def test_a_person_takes_over_only_what_they_were_told(rig):
     await rig.land(fires(1, "told"), fires(2, "untold"))
     await rig.journal.settle(Settlement(1, 1, "delivered", "create"))
-    assert await rig.journal.mark_handled(1) == 1
+    assert await rig.journal.mark_handled(1, None)
     assert await rig.rows("SELECT id, handled FROM alerts ORDER BY id") == [("told", 1), ("untold", 0)]
     assert (await rig.journal.fetch_case(1)).firing == 1
 
@@ -136,7 +136,7 @@ async def test_pending_updates_of_what_a_person_took_over_are_dropped(rig):
     await rig.land(fires(1, content="1", episode=5.0))
     await rig.journal.settle(Settlement(1, 1, "delivered", "create"))
     await rig.land(fires(2, content="2", episode=5.0))
-    await rig.journal.mark_handled(1)
+    await rig.journal.mark_handled(1, None)
     assert await rig.rows("SELECT state, reason FROM intents ORDER BY seq") == [
         ("delivered", "create"),
         ("dropped", "handled_by_person"),

@@ -77,3 +77,29 @@ def test_a_key_that_is_no_python_name_has_its_own_spelling():
     settings, problems = read_settings(factory, {"class": "UserRequest"})
     assert not problems
     assert settings.iclass == "UserRequest"
+
+
+COMMANDS = """
+    NAME = "mine"
+    def add_parser(subparsers):
+        subparsers.add_parser("mine-get")
+"""
+
+
+def test_a_factory_may_have_commands_only(tmp_path):
+    write(tmp_path, "mine.py", COMMANDS)
+    record = status_of(load_registry([tmp_path]), "mine")
+    assert (record.status, record.factory) == ("loaded", None)
+    assert record.add_parser is not None
+    assert "mine" not in load_registry([tmp_path]).factories
+
+
+def test_an_overridden_factory_loses_its_commands_too(tmp_path):
+    write(tmp_path, "own.py", GOOD.replace('"mine"', '"incident-siem"'))
+    records = [r for r in load_registry([tmp_path]).records if r.name == "incident-siem"]
+    assert [bool(r.add_parser) for r in records] == [False, False]
+
+
+def test_a_factory_that_ends_the_program_does_not(tmp_path):
+    write(tmp_path, "broken.py", "raise SystemExit(3)")
+    assert "SystemExit: 3" in status_of(load_registry([tmp_path]), "broken").detail

@@ -1,0 +1,136 @@
+"""Looking for tokens: what became of the writes whose outcome is not known, and whether what was written stayed."""
+
+from collections.abc import Iterable, Sequence
+
+import structlog
+
+from itop_bridge.delivery.attempt import Sender
+from itop_bridge.delivery.incident import Incident
+from itop_bridge.delivery.look import Absent, Kept, Lost, Proved, decide_finding
+from itop_bridge.delivery.operation import Script, describe_append, own_agent, text_key
+from itop_bridge.delivery.reading import Reader, TokenSearch
+from itop_bridge.delivery.reference import References, UnknownOrganization
+from itop_bridge.delivery.style import Styles
+from itop_bridge.delivery.text import token_line
+from itop_bridge.delivery.zone import ServerClock
+from itop_bridge.itop.error import ConditionError, PermanentError
+from itop_bridge.itop.gate import Gate
+from itop_bridge.journal.delivery import Attempt, CaseState, DeliveryJournal, Settlement
+from itop_bridge.log import Alarms
+
+log = structlog.get_logger(__name__)
+
+
+class Verification:
+    """Settles attempts by their tokens, many in one call. Its methods raise ITopError if iTop does not answer."""
+
+    def __init__(  # noqa: PLR0913 - the collaborators that delivery composes
+        self,
+        journal: DeliveryJournal,
+        gate: Gate,
+        alarms: Alarms,
+        *,
+        reader: Reader,
+        sender: Sender,
+        references: References,
+        styles: Styles,
+        server_clock: ServerClock,
+    ) -> None:
+        self._journal = journal
+        self._gate = gate
+        self._reader = reader
+        self._sender = sender
+        self._references = references
+        self._styles = styles
+        self._server_clock = server_clock
+        self._alarms = alarms
+
+    async def settle_looks(self, looks: Sequence[Attempt]) -> None:
+        """Look for the tokens whose time has come, and do what follows."""
+        searches = [search for attempt in looks if (search := await self._search(attempt))]
+        found = await self._reader.find_tokens(searches)
+        visible = await self._fetch_visible([s for s in searches if s.incident and s.token not in found])
+        for attempt in looks:
+            await self._settle_look(attempt, found.get(attempt.token), visible=attempt.incident in visible)
+
+    async def settle_late(self, cases: Iterable[CaseState]) -> set[int]:
+        """Every token that a pending intent was sent under is looked for before the intent is planned again: a write
+        that was given up may have landed since. Returns the ids of the cases of which one has."""
+        given_up = [attempt for case in cases for attempt in case.attempts if attempt.state == "absent"]
+        searches = [search for attempt in given_up if (search := await self._search(attempt))]
+        found = await self._reader.find_tokens(searches)
+        late = [attempt for attempt in given_up if attempt.token in found]
+        for attempt in late:
+            await self._settle_proved(attempt, await self._journal.fetch_case(attempt.case_id), found[attempt.token])
+        return {attempt.case_id for attempt in late}
+
+    async def _search(self, attempt: Attempt) -> TokenSearch | None:
+        """None for a create of an organisation that is not there (any more): nothing of it can be seen."""
+        case = await self._journal.fetch_case(attempt.case_id)
+        writing = await self._styles.find_writing(case.profile)
+        org = None if attempt.incident else await self._references.find_organization(case.organization)
+        if isinstance(org, UnknownOrganization):
+            return None
+        log_only = attempt.state == "applied"
+        return TokenSearch(writing.iclass, writing.log, attempt.token, attempt.incident, org, log_only=log_only)
+
+    async def _fetch_visible(self, missing: list[TokenSearch]) -> set[int]:
+        visible: set[int] = set()
+        for iclass in {search.iclass for search in missing}:
+            ids = [search.incident for search in missing if search.iclass == iclass and search.incident]
+            visible |= (await self._reader.fetch_incidents(iclass, ids)).keys()
+        return visible
+
+    async def _settle_look(self, attempt: Attempt, found: Incident | None, *, visible: bool) -> None:
+        case = await self._journal.fetch_case(attempt.case_id)  # the look before this one may have settled it
+        finding = decide_finding(attempt, found, case, visible=visible)
+        if isinstance(finding, Kept):
+            await self._journal.settle_attempt(attempt.id, "confirmed", look=None)
+        elif isinstance(finding, Lost):
+            await self._rewrite(attempt, case)
+        elif isinstance(finding, Absent):
+            log.info("attempt.absent", case=case.digest, attempt=attempt.id, kind=attempt.kind)
+            await self._journal.settle_attempt(attempt.id, "absent", look=finding.look)
+            await self._journal.requeue(case.id)
+        elif found and isinstance(finding, Proved):
+            await self._settle_proved(attempt, case, found)
+        elif found:
+            await self._note_twin(attempt, case, found)
+
+    async def _settle_proved(self, attempt: Attempt, case: CaseState, found: Incident) -> None:
+        if self._server_clock.estimate(found.last_update, attempt.sent):
+            await self._journal.record_server_offset(self._server_clock.offset_s)
+        changes = dict(attempt.effect)
+        if attempt.kind == "create":
+            writing = await self._styles.find_writing(case.profile)
+            changes |= {"incident": found.id, "ref": found.ref, "agent": own_agent(writing, found)}
+        await self._journal.settle(
+            Settlement(case.id, attempt.through, "delivered", attempt.kind, attempt.id, "confirmed", None, changes)
+        )
+        log.info("attempt.verified", case=case.digest, incident=found.ref, attempt=attempt.id, kind=attempt.kind)
+
+    async def _note_twin(self, attempt: Attempt, case: CaseState, found: Incident) -> None:
+        """The journal's own incident wins; a person decides about the other. Both say so."""
+        self._alarms.raise_("incident_twin", case=case.digest, incident=case.ref, twin=found.ref)
+        token = attempt.token + "-twin"
+        for incident, text in (
+            (found.id, f"iTop carried this incident's creation out late: the bridge goes on in {case.ref}."),
+            (case.incident or 0, f"{found.ref} was created late for the same case; the bridge does not use it."),
+        ):
+            await self._note(case, incident, f"{text}\n{token_line(token)}", token)
+        await self._journal.settle_attempt(attempt.id, "confirmed", look=None, detail=f"twin {found.ref}")
+
+    async def _note(self, case: CaseState, incident: int, entry: str, token: str) -> None:
+        """A log entry, unless it is there."""
+        writing = await self._styles.find_writing(case.profile)
+        key = text_key(writing.iclass, incident, writing.log, token)
+        try:
+            await self._gate.call(describe_append(writing, key, Script(entry=entry), None))
+        except (ConditionError, PermanentError) as error:  # it is there, or the log takes no more
+            log.info("attempt.failed", case=case.digest, incident=case.ref, reason=str(error)[:500])
+
+    async def _rewrite(self, attempt: Attempt, case: CaseState) -> None:
+        log.warning("attempt.lost", case=case.digest, incident=case.ref, attempt=attempt.id)
+        writing = await self._styles.find_writing(case.profile)
+        key = text_key(writing.iclass, attempt.incident or 0, writing.log, attempt.token)
+        await self._sender.rewrite(attempt, describe_append(writing, key, Script(entry=attempt.message), None))
