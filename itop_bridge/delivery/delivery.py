@@ -143,8 +143,10 @@ class Delivery:
         """One round: look for tokens, read what is due, start a task per case. False if nothing was due."""
         self._raise_bugs()
         self._wake.clear()
-        looks = [a for a in await self._fetch_looks() if a.case_id not in self._tasks]
-        cases = await self._fetch_cases({attempt.case_id for attempt in looks})
+        # noted before anything is read: of a case whose task ends meanwhile, what was read is stale
+        busy = set(self._tasks)
+        looks = [attempt for attempt in await self._fetch_looks() if attempt.case_id not in busy]
+        cases = await self._fetch_cases(busy | {attempt.case_id for attempt in looks})
         if not looks and not cases:
             return False
         jobs = [job for case in cases if (job := await self._take_up(case))]
@@ -176,12 +178,12 @@ class Delivery:
         ripe = looks and (looks[0].look or 0.0) + LOOK_TOGETHER_S <= self._clock()
         return looks if ripe else []
 
-    async def _fetch_cases(self, looked: set[int]) -> list[CaseState]:
+    async def _fetch_cases(self, taken: set[int]) -> list[CaseState]:
         free = self._most - len(self._tasks)
         if free < self._most / 2:
             return []  # so that one read serves many
-        cases = await self._journal.fetch_due(self._most + len(self._tasks) + len(looked))
-        return [case for case in cases if case.id not in self._tasks and case.id not in looked][:free]
+        cases = await self._journal.fetch_due(self._most + len(taken))
+        return [case for case in cases if case.id not in taken][:free]
 
     async def _pause(self, stopping: asyncio.Task[Literal[True]]) -> None:
         due = await self._journal.next_due()

@@ -566,3 +566,27 @@ async def test_a_field_that_itop_refuses_parks_the_case_as_one_dead_letter(path)
         await rig.settle()
         assert await rig.dead_letters() == [("field_refused", "nonsense")]
         assert rig.simulator.count("core/create") == 1
+
+
+async def test_what_was_read_of_a_case_while_its_task_ended_is_not_used(path):
+    async with Rig.open(path) as rig:
+        await rig.fires(org="NOPE")
+        may_park = asyncio.Event()
+        park, fetch_due = rig.journal.park, rig.journal.fetch_due
+
+        async def park_later(*letter):
+            await may_park.wait()
+            await park(*letter)
+
+        async def fetch_slowly(limit):
+            cases = await fetch_due(limit)
+            may_park.set()
+            await rig.delivery.finish()
+            return cases
+
+        rig.journal.park = park_later
+        await rig.delivery.step()
+        rig.journal.fetch_due = fetch_slowly
+        await rig.delivery.step()
+        await rig.delivery.finish()
+        assert await rig.dead_letters() == [("organization_unknown", None)]
