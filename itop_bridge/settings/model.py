@@ -277,9 +277,7 @@ class Settings(Section):
 
     def policy_of(self, route: Route) -> Policy:
         """A route's rules: its own values, else `defaults`, else the bridge's."""
-        same = Policy.__dataclass_fields__.keys() - {"resolve", "resolve_path"}
-        rules = {name: getattr(route, name) for name in same}
-        return Policy(**rules, resolve=route.resolve.when, resolve_path=route.resolve.path)
+        return Policy(**{name: getattr(route, name) for name in Policy.__dataclass_fields__})
 
 
 SECTIONS = ("mqtt", "itop", "journal", "console", "log", "commands", "defaults")
