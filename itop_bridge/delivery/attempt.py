@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 
-from itop_bridge.delivery.failure import Action, Consequence, decide_consequence
+from itop_bridge.delivery.failure import Action, Consequence, decide_consequence, is_itops_own
 from itop_bridge.delivery.look import LOOK_AGAIN_S
 from itop_bridge.delivery.zone import ServerClock
 from itop_bridge.errors import JournalFullError
@@ -119,8 +119,14 @@ class Sender:
             await self._gate.call(operation)
         except ITopError as error:
             log.info("attempt.rewrite_failed", attempt=attempt.id, incident=attempt.incident, reason=str(error))
+            look = self._clock() + self._pace.server_time_limit_s
+            if is_itops_own(error, healthy=self._gate.is_healthy):
+                await self._journal.postpone_looks([attempt.id], look)
+                return  # it costs no try
+        else:
+            look = self._clock() + LOOK_AGAIN_S
         # whatever came of it, the next look tells
-        await self._journal.settle_attempt(attempt.id, "applied", look=self._clock() + LOOK_AGAIN_S)
+        await self._journal.settle_attempt(attempt.id, "applied", look=look)
 
     async def _settle_success(self, order: Order, attempt: Attempt, answer: Answer, now: float) -> None:
         shown = answer.objects[0]
@@ -133,6 +139,8 @@ class Sender:
                 "ref": str(shown.fields.get("ref", "")),
                 "agent": int(shown.fields.get("agent_id") or 0),
             }
+        if order.kind == "resolve":
+            changes["resolution"] = str(shown.fields.get("resolution_date", ""))
         look = now + LOOK_AGAIN_S if order.message else None
         state = "applied" if order.message else "confirmed"
         await self._journal.settle(

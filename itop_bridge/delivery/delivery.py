@@ -375,12 +375,16 @@ class Delivery:
             if not case.resolved:
                 return job
             await self._journal.change(case.id, resolved=0)  # a person reopened it
-        elif case.resolved and incident.phase is Phase.RESOLVED:
-            return job  # nobody but us has done anything
-        elif not await self._journal.mark_handled(case.id, _dealt_at(incident)):
+        elif _is_ours(case, incident):
             return job
         else:
-            log.info("alerts.handled_by_person", case=case.digest, incident=incident.ref)
+            theirs = await self._journal.mark_handled(case.id, _dealt_at(incident))
+            if theirs:
+                log.info("alerts.handled_by_person", case=case.digest, incident=incident.ref)
+            if case.resolved:
+                await self._journal.change(case.id, resolved=0)
+            elif not theirs:
+                return job
         case = await self._journal.fetch_case(case.id)
         backlog = await self._backlogs.fold(case.id)
         return replace(job, situation=replace(job.situation, case=case, backlog=backlog))
@@ -411,6 +415,11 @@ def _by_class(jobs: Iterable[Job]) -> dict[str, list[Job]]:
     for job in jobs:
         groups.setdefault(job.situation.iclass, []).append(job)
     return groups
+
+
+def _is_ours(case: CaseState, incident: Incident) -> bool:
+    """True if we resolved it, and nobody has reopened, resolved or closed it since."""
+    return case.resolved and incident.phase is Phase.RESOLVED and incident.resolution_date == case.resolution
 
 
 def _dealt_at(incident: Incident) -> float | None:

@@ -56,6 +56,13 @@ def decide_consequence(error: ITopError, *, optional: frozenset[str], failures: 
     return consequence
 
 
+def is_itops_own(error: ITopError, *, healthy: bool) -> bool:
+    """True if iTop as a whole failed, not this call: the same call may work later, and the failure does not count."""
+    if isinstance(error, ConditionError):
+        return False
+    return isinstance(error, TransientError) or (isinstance(error, UncertainError) and not healthy)
+
+
 def _consequence(error: ITopError, optional: frozenset[str]) -> Consequence:
     if isinstance(error, ConditionError):
         return Consequence(Action.READ_AGAIN, "changed_meanwhile", counts=True)

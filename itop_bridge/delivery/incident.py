@@ -22,6 +22,8 @@ class Incident:
     urgency: int
     last_update: str
     """As iTop wrote it: only ever compared with what it wrote."""
+    resolution_date: str
+    """As iTop wrote it; empty if it never was resolved."""
     resolved_at: float | None
     """Seconds since the epoch, of this machine's clock; None if not resolved, or if iTop's clock is not known yet."""
     read_at: float

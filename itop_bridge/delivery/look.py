@@ -9,7 +9,7 @@ LOOK_AGAIN_S = 0.4
 """An entry that is still there after this stays (transcripts 633, 897: read-modify-write of the whole log)."""
 TWIN_LOOKS_S = (600.0, 3_600.0)
 """A create that was not found is looked for again so long after it was sent."""
-_MOST_REWRITES = 3
+_MOST_REWRITES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,18 +35,24 @@ class Lost:
 
 
 @dataclass(frozen=True, slots=True)
+class GivenUp:
+    """The entry is gone however often it was written again: a dead letter."""
+
+
+@dataclass(frozen=True, slots=True)
 class Twin:
     """A create that was given up landed late, beside the case's own incident."""
 
 
-Finding = Proved | Absent | Kept | Lost | Twin
+Finding = Proved | Absent | Kept | Lost | GivenUp | Twin
 
 
 def decide_finding(attempt: Attempt, found: Incident | None, case: CaseState, *, visible: bool) -> Finding:
     """What it means that the token was `found` or not; `visible` tells whether iTop shows the attempt's incident."""
     if attempt.state == "applied":
-        lost = found is None and visible and attempt.message and attempt.looks <= _MOST_REWRITES
-        return Lost() if lost else Kept()
+        if found is not None or not visible or not attempt.message:
+            return Kept()
+        return Lost() if attempt.looks <= _MOST_REWRITES else GivenUp()
     if found is not None:
         # what it was sent for is pending no more: another write did it
         done = attempt.state == "absent" and all(each.id != attempt.id for each in case.attempts)

@@ -10,7 +10,7 @@ from itop_bridge.intent import Writing
 from itop_bridge.itop import oql
 
 COMMENT = "itop_bridge"
-ANSWER = "id,ref,status,urgency,agent_id,last_update"
+ANSWER = "id,ref,status,urgency,agent_id,last_update,resolution_date"
 
 
 @dataclass(frozen=True, slots=True)

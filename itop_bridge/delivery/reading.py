@@ -143,6 +143,7 @@ def read_incident(shown: Object, server_clock: ServerClock, read_at: float) -> I
         service=_number(fields["service_id"]),
         urgency=_number(fields["urgency"]),
         last_update=str(fields["last_update"]),
+        resolution_date=str(fields["resolution_date"]),
         resolved_at=server_clock.read(str(fields["resolution_date"])),
         read_at=read_at,
     )

@@ -6,7 +6,7 @@ import structlog
 
 from itop_bridge.delivery.attempt import Sender
 from itop_bridge.delivery.incident import Incident
-from itop_bridge.delivery.look import Absent, Kept, Lost, Proved, decide_finding
+from itop_bridge.delivery.look import Absent, GivenUp, Kept, Lost, Proved, decide_finding
 from itop_bridge.delivery.operation import Script, describe_append, own_agent, text_key
 from itop_bridge.delivery.reading import Reader, TokenSearch
 from itop_bridge.delivery.reference import References, UnknownOrganization
@@ -84,7 +84,10 @@ class Verification:
     async def _settle_look(self, attempt: Attempt, found: Incident | None, *, visible: bool) -> None:
         case = await self._journal.fetch_case(attempt.case_id)  # the look before this one may have settled it
         finding = decide_finding(attempt, found, case, visible=visible)
-        if isinstance(finding, Kept):
+        if isinstance(finding, GivenUp):
+            log.error("attempt.rewrite_failed", attempt=attempt.id, incident=case.ref, reason="given up")
+            await self._journal.record_lost(attempt)
+        elif isinstance(finding, Kept):
             await self._journal.settle_attempt(attempt.id, "confirmed", look=None)
         elif isinstance(finding, Lost):
             await self._rewrite(attempt, case)
@@ -104,6 +107,8 @@ class Verification:
         if attempt.kind == "create":
             writing = await self._styles.find_writing(case.profile)
             changes |= {"incident": found.id, "ref": found.ref, "agent": own_agent(writing, found)}
+        if attempt.kind == "resolve":
+            changes["resolution"] = found.resolution_date
         await self._journal.settle(
             Settlement(case.id, attempt.through, "delivered", attempt.kind, attempt.id, "confirmed", None, changes)
         )

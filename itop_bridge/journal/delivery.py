@@ -75,6 +75,7 @@ class CaseState:
     failures: int
     parked: str | None
     attempts: tuple[Attempt, ...] = ()
+    resolution: str | None = None
     firing: int = 0
     """Alerts of the case that fire now and that no person has dealt with."""
 
@@ -115,7 +116,7 @@ class Settlement:
 
 _COLUMNS = (
     "id, key, digest, organization, profile, incident, ref, urgency, agent, resolved, entries, log_full,"
-    " reopened, told, told_at, told_seq, interval_s, changed_at, previous, replaced_at, failures, parked"
+    " reopened, told, told_at, told_seq, interval_s, changed_at, previous, replaced_at, failures, parked, resolution"
 )
 _CASE_COLUMNS = frozenset(_COLUMNS.replace(" ", "").split(",")) | {"due"}
 _ATTEMPT = "id, case_id, kind, token, incident, through, state, sent, look, looks, message, effect"
@@ -221,6 +222,11 @@ class DeliveryJournal:
         """Put a case aside as one dead letter: what comes joins it without a call."""
         now = self._clock()
         await self._store.write(lambda sql: _park(sql, case_id, (reason, field_name, detail[:2000], now)))
+
+    async def record_lost(self, attempt: Attempt) -> None:
+        """A log entry that iTop does not keep, as a dead letter with its text; the attempt is not looked for again."""
+        now = self._clock()
+        await self._store.write(lambda sql: _record_lost(sql, attempt, now))
 
     async def mark_handled(self, case_id: int, dealt_at: float | None) -> bool:
         """A person resolved or closed the incident: the episodes it was told of are theirs now.
@@ -435,6 +441,14 @@ def _requeue(sql: sqlite3.Connection, case_id: int) -> None:
     )
 
 
+def _record_lost(sql: sqlite3.Connection, attempt: Attempt, now: float) -> None:
+    sql.execute("UPDATE attempts SET state = 'confirmed', look = NULL WHERE id = ?", (attempt.id,))
+    sql.execute(
+        "INSERT INTO dead_letters (case_id, reason, detail, at) VALUES (?, 'entry_lost', ?, ?)",
+        (attempt.case_id, attempt.message, now),
+    )
+
+
 def _park(sql: sqlite3.Connection, case_id: int, letter: tuple[object, ...]) -> None:
     sql.execute("UPDATE cases SET parked = ?, due = NULL WHERE id = ?", (letter[0], case_id))
     sql.execute(
@@ -490,7 +504,10 @@ def _expire_firing(sql: sqlite3.Connection, now: float) -> int:
 
 
 def _release_parked(sql: sqlite3.Connection) -> int:
-    sql.execute("UPDATE dead_letters SET state = 'retried' WHERE state = 'open' AND case_id IS NOT NULL")
+    sql.execute(
+        "UPDATE dead_letters SET state = 'retried' WHERE state = 'open'"
+        " AND case_id IN (SELECT id FROM cases WHERE parked IS NOT NULL)"
+    )
     return sql.execute("UPDATE cases SET parked = NULL, failures = 0, due = 0 WHERE parked IS NOT NULL").rowcount
 
 

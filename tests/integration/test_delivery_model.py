@@ -321,6 +321,7 @@ class Oracle:
                 " AND seq >= alerts.first_seq)"
             )
         }
+        self.lost = [row[0] for row in await rows("SELECT detail FROM dead_letters WHERE reason = 'entry_lost'")]
         self.letters = {row[0] for row in await rows("SELECT case_id FROM dead_letters WHERE state = 'open'")}
         self.told = defaultdict(list)
         for seq, _, _, state, _, attempt, _ in self.intents.values():
@@ -374,12 +375,15 @@ class Oracle:
             if seqs and not message:
                 continue  # the log was full, or its budget used up
             found = self.entry.get(f"[sb:{token}]")
-            if seqs and found is None and not self._deleted_without(token):
+            if seqs and found is None and not self._deleted_without(token) and not self._is_letter(token):
                 yield f"{kind} {attempt} ({state}) settled {seqs}, and its entry is nowhere"
             elif seqs and found:
                 yield from self._compare(attempt, kind, seqs, found[1])
             elif found and state in ("applied", "confirmed") and found[0] not in self.world.gone:
                 yield f"{kind} {attempt} stands in a log, and settled nothing"
+
+    def _is_letter(self, token):
+        return any(f"[sb:{token}]" in detail for detail in self.lost)
 
     def _deleted_without(self, token):
         """The incident was deleted before the entry, which another save had overwritten, was written again."""

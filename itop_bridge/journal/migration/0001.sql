@@ -40,6 +40,7 @@ CREATE TABLE cases (
     urgency      INTEGER,                     -- as we wrote it last
     agent        INTEGER NOT NULL DEFAULT 0,  -- as we set it
     resolved     INTEGER NOT NULL DEFAULT 0,  -- by us
+    resolution   TEXT,                        -- iTop's date of that: with another one, a person did it once more
     entries      INTEGER NOT NULL DEFAULT 0,  -- log entries written by us
     log_full     INTEGER NOT NULL DEFAULT 0,
     reopened     INTEGER NOT NULL DEFAULT 0,

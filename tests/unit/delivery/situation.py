@@ -110,6 +110,7 @@ def incident(**changes):
         "service": 0,
         "urgency": 2,
         "last_update": "2026-11-24 10:00:00",
+        "resolution_date": "",
         "resolved_at": None,
         "read_at": 0.0,
     }

@@ -1,7 +1,7 @@
 import pytest
 from situation import NOW, attempt, case, incident, opened
 
-from itop_bridge.delivery.look import Absent, Kept, Lost, Proved, Twin, decide_finding
+from itop_bridge.delivery.look import Absent, GivenUp, Kept, Lost, Proved, Twin, decide_finding
 
 
 def test_a_token_that_is_found_proves_the_write():
@@ -29,8 +29,9 @@ def test_an_entry_that_is_gone_is_lost_only_where_the_incident_can_be_seen():
     assert decide_finding(applied, None, opened(), visible=False) == Kept()
 
 
-def test_an_entry_is_rewritten_three_times_at_most():
-    assert decide_finding(attempt(state="applied", looks=4), None, opened(), visible=True) == Kept()
+def test_an_entry_is_rewritten_five_times_at_most():
+    assert decide_finding(attempt(state="applied", looks=5), None, opened(), visible=True) == Lost()
+    assert decide_finding(attempt(state="applied", looks=6), None, opened(), visible=True) == GivenUp()
 
 
 def test_a_write_without_text_leaves_nothing_to_be_lost():

@@ -39,7 +39,7 @@ def test_log_entries_are_verbatim_text():
 def test_a_create_names_its_output_fields_and_carries_the_entry():
     script = Script("title", "<p>d</p>", "entry")
     operation = describe_create(WRITING, script, org=2, impact=1, urgency=2, references={})
-    assert operation["output_fields"] == "id,ref,status,urgency,agent_id,last_update"
+    assert operation["output_fields"] == "id,ref,status,urgency,agent_id,last_update,resolution_date"
     assert operation["fields"]["org_id"] == 2
     assert operation["fields"]["origin"] == "monitoring"
     assert "public_log" in operation["fields"]
