@@ -30,6 +30,15 @@ from itop_bridge.log import Alarms
 
 log = structlog.get_logger(__name__)
 
+_ENDED_BY_PERSON = (
+    "case_parked",
+    "incident_twin",
+    "log_budget",
+    "log_full",
+    "reference_refused",
+    "resolve_way_closed",
+)
+
 _MOST_LOOKS = 200
 _LONGEST_PAUSE_S = 60.0
 _READ_FAILED_S = 30.0
@@ -108,10 +117,12 @@ class Delivery:
             log.warning("attempts.unknown", attempts=found, look_in_s=self._pace.server_time_limit_s)
 
     async def release(self) -> None:
-        """The configuration changed, or a person mended something: try the parked cases once more."""
+        """The configuration was read again: a person has looked. Try the parked cases once more, and end the alarms
+        that only a person ends."""
         if released := await self._journal.release_parked():
-            self._alarms.clear("case_parked")
             log.info("case.released", cases=released)
+        for name in _ENDED_BY_PERSON:
+            self._alarms.clear(name)
         self.wake()
 
     async def run(self, stop: asyncio.Event) -> None:

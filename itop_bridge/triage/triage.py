@@ -67,6 +67,7 @@ class Triage:
             self._wake.clear()
             try:
                 if await self.step():
+                    self._alarms.clear("journal_full")
                     continue
                 await self._journal.expire_waiting()
             except JournalFullError as error:

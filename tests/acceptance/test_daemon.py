@@ -248,6 +248,7 @@ async def test_a_hangup_takes_up_new_routes_and_tries_parked_cases_again(daemon,
     await mosquitto.publish("new/generic", [generic(2)])
     await until(lambda: told(itop) == 1, what="the new route", rig=daemon)
     assert daemon.count("SELECT count(*) FROM dead_letters WHERE state = 'retried'") == 1
+    assert ("alarm.cleared", "case_parked") in [(e["event"], e.get("alarm")) for e in daemon.events()]
 
 
 async def test_a_hangup_with_a_bad_file_leaves_the_old_configuration_in_use(daemon, mosquitto, itop):
