@@ -65,6 +65,7 @@ EVENTS: Mapping[str, str] = MappingProxyType(
         "factory.loaded": "A factory is ready.",
         "factory.rejected": "A factory could not be loaded; the others work (reason).",
         "incident.adopted": "An open incident of the case was found in iTop and is used.",
+        "incident.advanced": "An incident was taken a step of the configured path to resolved.",
         "incident.appended": "A log entry was written in an incident.",
         "incident.created": "An incident was created.",
         "incident.reopened": "A resolved incident was reopened.",

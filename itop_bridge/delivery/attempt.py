@@ -15,7 +15,7 @@ from itop_bridge.delivery.zone import ServerClock
 from itop_bridge.errors import JournalFullError
 from itop_bridge.itop.answer import Answer
 from itop_bridge.itop.breaker import backoff_s
-from itop_bridge.itop.error import ITopError, ServerError
+from itop_bridge.itop.error import ITopError, ServerError, StimulusError
 from itop_bridge.itop.gate import Gate
 from itop_bridge.journal.delivery import Attempt, CaseState, DeliveryJournal, Draft, Settlement
 from itop_bridge.log import Alarms
@@ -30,6 +30,7 @@ HELD_S = 60.0
 _EVENTS = {
     "create": "incident.created",
     "append": "incident.appended",
+    "advance": "incident.advanced",
     "resolve": "incident.resolved",
     "reopen": "incident.reopened",
 }
@@ -85,6 +86,8 @@ class Sender:
         self._pace = pace
         self._clock = pace.clock
         self._refuse = refuse
+        self.closed_ways: set[tuple[str, str]] = set()
+        """Pairs of a status and a stimulus that iTop refused there: as few as a data model has."""
 
     async def send(self, order: Order) -> None:
         """Mark, send, settle."""
@@ -139,6 +142,8 @@ class Sender:
                 "ref": str(shown.fields.get("ref", "")),
                 "agent": int(shown.fields.get("agent_id") or 0),
             }
+        if order.kind == "advance":
+            changes["agent"] = int(shown.fields.get("agent_id") or 0)  # only what no person holds is advanced
         if order.kind == "resolve":
             changes["resolution"] = str(shown.fields.get("resolution_date", ""))
         look = now + LOOK_AGAIN_S if order.message else None
@@ -180,6 +185,8 @@ class Sender:
     async def _follow(self, order: Order, consequence: Consequence, error: ITopError) -> None:
         case = order.case
         failures = case.failures + consequence.counts
+        if isinstance(error, StimulusError) and error.state:
+            self.closed_ways.add((error.state, error.stimulus))
         if consequence.action is Action.PARK:
             await self._journal.park(case.id, consequence.reason, str(error), consequence.field)
             log.error("case.parked", case=case.digest, incident=case.ref, reason=consequence.reason)

@@ -15,11 +15,11 @@ from itop_bridge.delivery.operation import (
     describe_stimulus,
     name_references,
 )
-from itop_bridge.delivery.plan import Append, Create, Reopen, Resolve, Situation, next_interval_s
+from itop_bridge.delivery.plan import Advance, Append, Create, Reopen, Resolve, Situation, next_interval_s
 from itop_bridge.delivery.style import Style
 from itop_bridge.delivery.text import Render, describe_scene
 
-Write = Create | Append | Resolve | Reopen
+Write = Create | Append | Advance | Resolve | Reopen
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,8 @@ class Composer:
             raise AssertionError("only a create has no incident")
         if isinstance(step, Append):
             return self._append(step, incident)
+        if isinstance(step, Advance):
+            return self._advance(step, incident)
         if isinstance(step, Resolve):
             return self._resolve(step, incident)
         return self._reopen(step, incident)
@@ -87,11 +89,21 @@ class Composer:
             effect |= {"urgency": step.urgency, "changed_at": self.situation.now}
         return self._order("append", step, operation, script, effect)
 
+    def _advance(self, step: Advance, incident: Incident) -> Order:
+        references = self._references_of(incident)
+        writing = self.style.profile.writing
+        operation = describe_stimulus(writing, self._key(incident), step.stimulus, Script(), references)
+        return self._order("advance", step, operation, Script(), {}, frozenset(references))
+
+    def _references_of(self, incident: Incident) -> dict[str, str]:
+        """The references that a transition may want, and that the incident has not."""
+        left_out = self._left_out() | _set_by_now(incident) | {"caller_id"}
+        return name_references(self.style.profile.writing, leave_out=frozenset(left_out))
+
     def _resolve(self, step: Resolve, incident: Incident) -> Order:
         pen, writing = self.style.pen, self.style.profile.writing
         script = Script(entry=self._entry(pen.resolve_template), solution=pen.solution(self._scene(), self.token))
-        left_out = self._left_out() | _set_by_now(incident) | {"caller_id"}
-        references = name_references(writing, leave_out=frozenset(left_out))
+        references = self._references_of(incident)
         operation = describe_stimulus(writing, self._key(incident), step.stimulus, script, references)
         effect = {**self._told(script), "resolved": 1, "changed_at": self.situation.now}
         return self._order("resolve", step, operation, script, effect, frozenset(references))

@@ -307,7 +307,8 @@ class Delivery:
             return None
         backlog = await self._backlogs.fold(case.id)
         profile = style.profile
-        situation = Situation(case, backlog, profile.policy, profile.writing.iclass, self._clock())
+        ways = frozenset(self._sender.closed_ways)
+        situation = Situation(case, backlog, profile.policy, profile.writing.iclass, self._clock(), ways)
         step = plan_unread(situation)
         if step is None and case.failures >= MOST_FAILURES:
             step = Park("poison", f"the call failed {case.failures} times while iTop answered others")

@@ -69,6 +69,15 @@ class Resolve:
 
 
 @dataclass(frozen=True, slots=True)
+class Advance:
+    """Apply `stimulus`, a step of the configured path to resolved; it settles nothing."""
+
+    through: int
+    reason: str
+    stimulus: str
+
+
+@dataclass(frozen=True, slots=True)
 class Reopen:
     """Apply `stimulus`, with a log entry."""
 
@@ -85,7 +94,7 @@ class Park:
     detail: str
 
 
-Step = Idle | Wait | Drop | Create | Append | Resolve | Reopen | Park
+Step = Idle | Wait | Drop | Create | Append | Advance | Resolve | Reopen | Park
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +107,8 @@ class Situation:
     iclass: str
     now: float
     """Seconds since the epoch."""
+    closed_ways: frozenset[tuple[str, str]] = frozenset()
+    """Pairs of a status and a stimulus that iTop refused there."""
 
 
 def plan(situation: Situation, incident: Incident | None) -> Step:
@@ -166,8 +177,7 @@ def _plan_ongoing(situation: Situation, incident: Incident) -> Step:
     if backlog.ends_resolved and case.firing == 0:
         hindrance = _find_hindrance(situation, incident)
         if hindrance is None:
-            stimulus = resolve_stimulus(situation.iclass, incident.status)
-            return _spaced(situation, Resolve(backlog.last_seq, "nothing_fires", stimulus or ""))
+            return _plan_resolve(situation, find_stimulus(situation, incident.status) or "")
         return _wait_for_interval(situation) or _append(situation, hindrance)
     # the urgency is raised only where it still is what we wrote
     if backlog.opens and backlog.urgency < incident.urgency and incident.urgency == case.urgency:
@@ -181,9 +191,25 @@ def _find_hindrance(situation: Situation, incident: Incident) -> str | None:
         return "resolve_never"
     if situation.policy.resolve == "unheld" and is_held(situation.case, incident):
         return "held_by_person"
-    if resolve_stimulus(situation.iclass, incident.status) is None:
+    if find_stimulus(situation, incident.status) is None:
         return "way_closed"
     return None
+
+
+def _plan_resolve(situation: Situation, stimulus: str) -> Step:
+    path = situation.policy.resolve_path
+    if path and stimulus != path[-1]:
+        return Advance(0, "on_the_way", stimulus)
+    return _spaced(situation, Resolve(situation.backlog.last_seq, "nothing_fires", stimulus))
+
+
+def find_stimulus(situation: Situation, status: str) -> str | None:
+    """The stimulus that leads from a status towards resolved: iTop's own, or the last of the configured path that
+    iTop has not refused there."""
+    path = situation.policy.resolve_path
+    if not path:
+        return resolve_stimulus(situation.iclass, status)
+    return next((name for name in reversed(path) if (status, name) not in situation.closed_ways), None)
 
 
 def is_held(case: CaseState, incident: Incident) -> bool:

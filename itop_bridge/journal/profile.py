@@ -41,10 +41,14 @@ def parse_profile(body: str) -> Profile:
     return Profile(
         route=values["route"],
         factory=values["factory"],
-        policy=Policy(**_known(Policy, values["policy"])),
+        policy=_parse_policy(_known(Policy, values["policy"])),
         writing=Writing(**_known(Writing, writing)),
         settings=tuple((name, value) for name, value in values["settings"]),
     )
+
+
+def _parse_policy(values: dict[str, Any]) -> Policy:
+    return Policy(**{**values, "resolve_path": tuple(values.get("resolve_path", ()))})
 
 
 def _known(of: type, values: dict[str, Any]) -> dict[str, Any]:

@@ -277,7 +277,9 @@ class Settings(Section):
 
     def policy_of(self, route: Route) -> Policy:
         """A route's rules: its own values, else `defaults`, else the bridge's."""
-        return Policy(**{name: getattr(route, name) for name in Policy.__dataclass_fields__})
+        same = Policy.__dataclass_fields__.keys() - {"resolve", "resolve_path"}
+        rules = {name: getattr(route, name) for name in same}
+        return Policy(**rules, resolve=route.resolve.when, resolve_path=route.resolve.path)
 
 
 SECTIONS = ("mqtt", "itop", "journal", "console", "log", "commands", "defaults")

@@ -25,6 +25,8 @@ class Policy:
     recurrence: Recurrence = "reopen"
     max_reopens: int = 3
     resolve: Resolving = "unheld"
+    resolve_path: tuple[str, ...] = ()
+    """The stimuli that lead to resolved, in order; empty: iTop's own shortest way."""
     firing_expires: float = 604_800.0
     expired: Expiry = "note"
     log_budget: int = 200

@@ -8,7 +8,8 @@ from pydantic import AfterValidator, Field, Strict, ValidationInfo, WithJsonSche
 
 from itop_bridge.alert import Severity
 from itop_bridge.settings.organization import NO_ORGANIZATION, OrganizationField
-from itop_bridge.settings.policy import Expiry, Policy, Recurrence, Resolving
+from itop_bridge.settings.policy import Expiry, Policy, Recurrence
+from itop_bridge.settings.resolving import ResolveField, ResolveRule
 from itop_bridge.settings.section import FILLED, Count, Lines, Section, Slug, Text
 from itop_bridge.settings.topic import TopicPattern, parse_topic
 from itop_bridge.settings.unit import Duration
@@ -70,8 +71,8 @@ class PolicyKeys(Section):
     """What a later alert does to a resolved incident: reopen, append or new."""
     max_reopens: Annotated[Count, Field(ge=0)] = _USUAL.max_reopens
     """How often an incident is reopened; then a new one is created."""
-    resolve: Resolving = _USUAL.resolve
-    """Which incidents are resolved: unheld (no person holds them), always or never."""
+    resolve: ResolveField = ResolveRule(_USUAL.resolve)
+    """Which incidents are resolved: unheld (no person holds them), always, never; {path: [STIMULUS, …]} is a way."""
     firing_expires: Annotated[float, Duration(least="1m")] = _USUAL.firing_expires
     """How long an alert counts as firing when no resolve comes."""
     expired: Expiry = _USUAL.expired

@@ -7,6 +7,7 @@ from rig import TIME_LIMIT_S, Rig, profile_of
 
 from itop_bridge.settings.policy import Policy
 from itop_bridge.simulator.fault import Fault, Kind
+from itop_bridge.simulator.schema import load_datamodel
 
 MINUTE = 60.0
 HOUR = 3600.0
@@ -590,3 +591,50 @@ async def test_what_was_read_of_a_case_while_its_task_ended_is_not_used(path):
         await rig.delivery.step()
         await rig.delivery.finish()
         assert await rig.dead_letters() == [("organization_unknown", None)]
+
+
+async def test_a_configured_path_leads_to_resolved_and_is_learned_once(path):
+    policy = Policy(resolve_path=("ev_assign", "ev_resolve"))
+    async with Rig.open(path, profile_of(policy, team="SOC", agent="Alice Agent")) as rig:
+        await rig.fires("a", group="a")
+        await rig.fires("b", group="b")
+        await rig.settle(MINUTE)
+        await rig.resolves("a", group="a")
+        await rig.settle(MINUTE)
+        await rig.resolves("b", group="b")
+        await rig.settle(MINUTE)
+        assert [incident["status"] for incident in rig.incidents] == ["resolved", "resolved"]
+        assert [incident["agent_name"] for incident in rig.incidents] == ["Agent", "Agent"]
+        # a: ev_resolve (refused from new), ev_assign, ev_resolve; b knows the way
+        assert rig.simulator.count("core/apply_stimulus") == 5
+        assert set(rig.tokens().values()) == {1}
+
+
+async def test_an_own_data_model_is_resolved_by_its_own_stimuli(path, tmp_path):
+    policy = Policy(resolve_path=("ev_verify", "ev_resolve"))
+    async with Rig.open(path, profile_of(policy)) as rig:
+        new = rig.simulator.store.datamodel["Incident"].states["new"]
+        model = tmp_path / "model.json"
+        model.write_text(
+            '{"Incident": {"states": {"new": {"transitions": {"ev_verify": "verified", "ev_autoresolve": null}},'
+            ' "verified": {"transitions": {"ev_resolve": "resolved"}}}}}'
+        )
+        assert "ev_verify" not in new.transitions
+        rig.simulator.store.datamodel = load_datamodel("3.2", "itil", model)
+        await rig.fires()
+        await rig.settle(MINUTE)
+        await rig.resolves()
+        await rig.settle(MINUTE)
+        assert rig.incident()["status"] == "resolved"
+
+
+async def test_where_no_stimulus_of_the_path_works_it_is_a_log_entry(path):
+    async with Rig.open(path, profile_of(Policy(resolve_path=("ev_nonsense",)))) as rig:
+        await rig.fires()
+        await rig.settle(10 * MINUTE)
+        await rig.resolves()
+        await rig.settle(MINUTE)
+        await rig.settle(MINUTE)
+        assert rig.incident()["status"] == "new"
+        assert len(rig.entries()) == 2
+        assert "resolve_way_closed" in rig.alarms.active

@@ -21,7 +21,7 @@ def test_a_route_takes_from_the_defaults_only_what_it_does_not_say():
     defaults = Defaults.model_validate({"organization": "EXC", "group_interval": "1m", "resolve": "never"})
     inherited = route(group_interval="5m", organization={"id": 3}).inherit(defaults)
     assert (inherited.group_interval, inherited.organization) == (300, Organization("id", "3"))
-    assert inherited.resolve == "never"
+    assert inherited.resolve.when == "never"
     assert inherited.name == "wazuh"
 
 
