@@ -179,6 +179,8 @@ async def test_triage_is_woken_by_intake_and_ends_when_asked(tmp_path, usual):
     batch = [Received(b"fixed/generic", orjson.dumps(alert()), 1.0, 9)]
     await intake.record_events(await intake.open_connection(session_present=False), batch)
     await asyncio.wait_for(landed.wait(), 5)
+    assert triage.counters.accepted == 1
     stop.set()
     await asyncio.wait_for(running, 5)
+    assert running.done()
     await store.close()
