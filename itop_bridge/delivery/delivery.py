@@ -22,7 +22,7 @@ from itop_bridge.delivery.style import Style, Styles
 from itop_bridge.delivery.verification import Verification
 from itop_bridge.delivery.zone import ServerClock
 from itop_bridge.errors import ExpressionError, JournalFullError
-from itop_bridge.itop.error import ITopError, ThrottledError, UncertainError
+from itop_bridge.itop.error import ITopError, NotAllowedError, PermanentError, UncertainError
 from itop_bridge.itop.gate import Gate
 from itop_bridge.itop.lifecycle import Phase
 from itop_bridge.journal.delivery import LOOK_TOGETHER_S, Attempt, CaseState, DeliveryJournal, Settlement
@@ -47,6 +47,8 @@ _REST_S = 5.0
 """A case that was read, and must wait, is not read again before, whatever lands in it."""
 _MOST_RESTS = 10_000
 _EXPIRE_EVERY_S = 600.0
+_MOST_EXPIRED = 1_000
+"""In one commit, so that intake's find their turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,7 @@ class Delivery:
             references=self._references,
             styles=self._styles,
             server_clock=self._server_clock,
+            clock=pace.clock,
         )
         self._rests: dict[int, float] = {}
         self._refused: set[str] = set()
@@ -141,9 +144,10 @@ class Delivery:
         now = self._monotonic()
         if now < self._expire_at:
             return
-        if expired := await self._journal.expire_firing():
+        if expired := await self._journal.expire_firing(_MOST_EXPIRED):
             log.info("alerts.expired", alerts=expired)
-        self._expire_at = now + _EXPIRE_EVERY_S
+        if expired < _MOST_EXPIRED:
+            self._expire_at = now + _EXPIRE_EVERY_S
 
     async def finish(self) -> None:
         """Wait for the calls in flight and what they settle."""
@@ -245,7 +249,8 @@ class Delivery:
 
         Raises `error` if it is iTop that cannot be reached: then the round is over, and the gate knows when to go on.
         """
-        if not self._gate.is_open or isinstance(error, ThrottledError):
+        own = isinstance(error, UncertainError | PermanentError | NotAllowedError)
+        if not self._gate.is_open or not own:
             raise error
         log.warning("itop.read_failed", reason=str(error)[:500])
         self._refused.add(iclass)
@@ -282,7 +287,10 @@ class Delivery:
         """For cases that have no incident: those whose title begins with the case's key."""
         lookups = {
             job.situation.case.id: Lookup(
-                job.situation.iclass, job.org, job.style.pen.title_head(job.situation.case.digest)
+                job.situation.iclass,
+                job.org,
+                job.style.pen.title_head(job.situation.case.digest),
+                job.style.profile.writing.origin,
             )
             for job in jobs
             if job.situation.case.incident is None and job.situation.backlog.opens and isinstance(job.org, int)

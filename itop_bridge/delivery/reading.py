@@ -49,11 +49,20 @@ class TokenSearch:
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """A case without a known incident: is there one whose title begins with its dedup key?"""
+    """A case without a known incident: is there one whose title begins with its dedup key?
+
+    Of our origin only: the key can be guessed, and a ticket that a portal user gives such a title must not take alerts.
+    """
 
     iclass: str
     org: int
     head: str
+    origin: str
+
+    @property
+    def condition(self) -> str:
+        ours = [oql.equals("origin", self.origin)] if self.origin else []
+        return oql.all_of([f"org_id = {self.org}", oql.starts_with("title", self.head), *ours])
 
 
 class Reader:
@@ -78,9 +87,7 @@ class Reader:
         found: dict[Lookup, list[Incident]] = {lookup: [] for lookup in lookups}
         for iclass, group in _by_class(lookups).items():
             for chunk in _chunks(group, _MOST_SEARCHES):
-                keys = oql.any_of(
-                    [oql.all_of([f"org_id = {each.org}", oql.starts_with("title", each.head)]) for each in chunk]
-                )
+                keys = oql.any_of([each.condition for each in chunk])
                 condition = oql.all_of(["operational_status != 'closed'", keys])
                 answer = await self._gate.fetch(iclass, oql.select(iclass, condition), FIELDS)
                 for incident in map(self._incident, answer.objects):

@@ -1,6 +1,6 @@
 """Looking for tokens: what became of the writes whose outcome is not known, and whether what was written stayed."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import structlog
 
@@ -35,6 +35,7 @@ class Verification:
         references: References,
         styles: Styles,
         server_clock: ServerClock,
+        clock: Callable[[], float],
     ) -> None:
         self._journal = journal
         self._gate = gate
@@ -43,6 +44,7 @@ class Verification:
         self._references = references
         self._styles = styles
         self._server_clock = server_clock
+        self._clock = clock
         self._alarms = alarms
 
     async def settle_looks(self, looks: Sequence[Attempt]) -> None:
@@ -101,7 +103,7 @@ class Verification:
             await self._note_twin(attempt, case, found)
 
     async def _settle_proved(self, attempt: Attempt, case: CaseState, found: Incident) -> None:
-        if self._server_clock.estimate(found.last_update, attempt.sent):
+        if self._server_clock.estimate(found.last_update, attempt.sent, self._clock()):
             await self._journal.record_server_offset(self._server_clock.offset_s)
         changes = dict(attempt.effect)
         if attempt.kind == "create":

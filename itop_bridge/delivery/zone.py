@@ -5,12 +5,15 @@ it over a restart.
 """
 
 import datetime
+import math
 from dataclasses import dataclass
 
 _FORMAT = "%Y-%m-%d %H:%M:%S"
 _MOVED_S = 5.0
 _ZONES_S = 900.0
 """Time zones are whole quarters of an hour apart."""
+_DRIFT_S = 60.0
+"""By so much the two machines' clocks may differ otherwise."""
 
 
 @dataclass(slots=True)
@@ -28,13 +31,17 @@ class ServerClock:
         self.offset_s = read - now
         return before is None or abs(self.offset_s - before) > _MOVED_S
 
-    def estimate(self, last_update: str, sent: float) -> bool:
-        """Take the zone, if nothing is known yet, from a write that was found some minutes after it was sent."""
+    def estimate(self, last_update: str, sent: float, now: float) -> bool:
+        """Take the zone, if nothing is known yet, from a write of ours that was found: the incident was touched last
+        between `sent` and `now`. False if more than one zone would do."""
         read = _parse(last_update)
         if read is None or self.offset_s is not None:
             return False
-        self.offset_s = round((read - sent) / _ZONES_S) * _ZONES_S
-        return True
+        least = math.ceil((read - now - _DRIFT_S) / _ZONES_S)
+        most = math.floor((read - sent + _DRIFT_S) / _ZONES_S)
+        if least == most:
+            self.offset_s = least * _ZONES_S
+        return least == most
 
     def read(self, date: str) -> float | None:
         """Seconds since the epoch; None for an empty date, or while the distance is not known."""

@@ -236,13 +236,13 @@ class DeliveryJournal:
         """
         return await self._store.write(lambda sql: _mark_handled(sql, case_id, dealt_at))
 
-    async def expire_firing(self) -> int:
-        """End the episodes that nothing was heard of for `firing_expires`. Returns how many.
+    async def expire_firing(self, most: int = 1_000) -> int:
+        """End the episodes that nothing was heard of for `firing_expires`, at most so many. Returns how many.
 
         Where the route says `expired: resolve`, they are resolved in iTop as if the SIEM had said so.
         """
         now = self._clock()
-        return await self._store.write(lambda sql: _expire_firing(sql, now))
+        return await self._store.write(lambda sql: _expire_firing(sql, now, most))
 
     async def has_space(self) -> bool:
         """True if something can be stored."""
@@ -483,7 +483,7 @@ _EXPIRED = """
     SELECT alerts.scope, alerts.id, alerts.case_id, alerts.first_seq, json_extract(body, '$.policy.expired')
     FROM alerts JOIN cases ON cases.id = alerts.case_id JOIN profiles ON profiles.hash = cases.profile
     WHERE alerts.state = 'firing' AND alerts.one_shot = 0
-    AND alerts.received < ? - json_extract(body, '$.policy.firing_expires')
+    AND alerts.received < ? - json_extract(body, '$.policy.firing_expires') LIMIT ?
 """
 _RESOLVE_EXPIRED = """
     INSERT OR IGNORE INTO intents
@@ -493,8 +493,8 @@ _RESOLVE_EXPIRED = """
 """
 
 
-def _expire_firing(sql: sqlite3.Connection, now: float) -> int:
-    expired = list(sql.execute(_EXPIRED, (now,)))
+def _expire_firing(sql: sqlite3.Connection, now: float, most: int) -> int:
+    expired = list(sql.execute(_EXPIRED, (now, most)))
     for scope, alert_id, case_id, first_seq, manner in expired:
         sql.execute("UPDATE alerts SET state = 'resolved' WHERE scope = ? AND id = ?", (scope, alert_id))
         if manner == "resolve":

@@ -41,6 +41,8 @@ class Life:
     killed: asyncio.Event = field(default_factory=asyncio.Event)
     points_left: int | None = None
     """How many more writes and calls, before and after each, until it is killed."""
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Of the journal or of iTop, one at a time and in order: so a timeline goes the same way each time."""
 
     def pass_point(self):
         if self.points_left is not None and not self.killed.is_set():
@@ -53,14 +55,16 @@ class Life:
     # as the journal's store
 
     async def read(self, query):
-        return await self.world.store.read(query)
+        async with self.turn:
+            return await self.world.store.read(query)
 
     async def write(self, query):
         if self.world.full_until > self.world.now:
             raise JournalFullError("the disk is full")
-        self.pass_point()
-        result = await self.world.store.write(query)
-        self.pass_point()
+        async with self.turn:
+            self.pass_point()
+            result = await self.world.store.write(query)
+            self.pass_point()
         return result
 
 
@@ -72,6 +76,10 @@ class _Client(Client):
         self._life = life
 
     async def call(self, operation):
+        async with self._life.turn:
+            return await self._call(operation)
+
+    async def _call(self, operation):
         world = self._life.world
         self._life.pass_point()
         if world.unreachable:

@@ -1,6 +1,6 @@
 import pytest
 
-from itop_bridge.delivery.failure import MOST_FAILURES, Action, decide_consequence
+from itop_bridge.delivery.failure import MOST_FAILURES, Action, decide_consequence, is_itops_own
 from itop_bridge.itop.error import (
     ConditionError,
     CredentialsError,
@@ -64,3 +64,17 @@ def test_what_fails_by_itself_five_times_is_poison(error):
 
 def test_an_unknown_outcome_is_looked_for_however_often_it_failed():
     assert decide(ServerError("x"), failures=99).action is Action.LOOK
+
+
+@pytest.mark.parametrize(
+    ("error", "healthy", "own"),
+    [
+        (MaintenanceError("x"), True, True),
+        (NoReplyError("x"), False, True),
+        (NoReplyError("x"), True, False),
+        (ConditionError("x"), False, False),
+        (RefusedError("x"), False, False),
+    ],
+)
+def test_a_failure_that_is_itops_own_is_told_from_the_calls(error, healthy, own):
+    assert is_itops_own(error, healthy=healthy) is own

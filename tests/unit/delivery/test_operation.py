@@ -9,6 +9,7 @@ from itop_bridge.delivery.operation import (
     describe_stimulus,
     log_entry,
     name_references,
+    own_agent,
     text_key,
 )
 from itop_bridge.intent import Texts, Writing
@@ -80,3 +81,11 @@ def test_a_resolve_has_a_solution_and_a_reopen_has_none():
 def test_references_are_quoted_names(attribute, key):
     assert name_references(WRITING, leave_out=frozenset())[attribute] == key
     assert attribute not in name_references(WRITING, leave_out=frozenset({attribute}))
+
+
+def test_an_agent_is_ours_only_if_it_is_the_one_we_named():
+    named = Writing(TEXTS, references=(("agent_id", "Person", "Alice Agent"),))
+    shown = incident(agent=3, agent_name="Alice agent")  # iTop compares without case
+    assert own_agent(named, shown) == 3
+    assert own_agent(named, incident(agent=4, agent_name="Bob Agent")) == 0
+    assert own_agent(WRITING, shown) == 0

@@ -215,6 +215,24 @@ def test_a_resolve_of_a_resolved_incident_is_dropped():
     )
 
 
+def test_what_fires_after_our_own_resolve_waits_for_the_end_of_the_grace():
+    known = opened(resolved=True)
+    assert plan(situation(known, backlog(fires(1))), resolved_incident(300)) == Wait(NOW + 300, "resolve_grace")
+    assert plan(situation(known, backlog(fires(1))), resolved_incident(600)) == Reopen(1, "recurrence", "ev_reopen")
+
+
+def test_what_ended_within_the_grace_of_our_own_resolve_is_appended():
+    owed = backlog(fires(1), resolves(2))
+    assert plan(situation(opened(resolved=True, firing=0), owed), resolved_incident(300)) == Append(
+        2, "resolved_meanwhile"
+    )
+
+
+def test_an_alert_below_the_threshold_makes_no_recurrence():
+    owed = backlog(fires(1, received=NOW - 2 * HOUR), adds(2))
+    assert plan(situation(opened(), owed), resolved_incident(HOUR)) == Append(2, "resolved_meanwhile")
+
+
 # closed, gone
 
 
@@ -247,3 +265,8 @@ def test_a_log_entry_whose_time_has_not_come_needs_no_look_at_itop():
 @pytest.mark.parametrize("owed", [backlog(fires(1, urgency=1)), backlog(resolves(1))], ids=["urgent", "resolve"])
 def test_what_may_change_the_state_is_looked_at_now(owed):
     assert plan_unread(situation(opened(told_at=NOW - 100), owed)) is None
+
+
+def test_after_the_group_interval_it_is_looked_at_however_long_the_interval_has_become():
+    known = opened(told_at=NOW - 400, interval_s=14_400.0)
+    assert plan_unread(situation(known, backlog(fires(1)))) is None

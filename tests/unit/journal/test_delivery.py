@@ -159,3 +159,88 @@ async def test_a_column_that_a_case_does_not_have_is_refused(rig):
     await rig.land(fires(1))
     with pytest.raises(ValueError, match="no such columns"):
         await rig.journal.change(1, nonsense=1)
+
+
+async def test_a_part_of_what_a_case_owes_is_folded_and_counted(rig):
+    await rig.land(fires(1), fires(2, "b"), fires(3, "c"))
+    seqs = await rig.journal.fold_pending(1, lambda state, owing: [*state, owing.seq], [], after=1, through=2)
+    assert seqs == [2]
+    assert await rig.journal.count_pending(1, through=2) == 2
+
+
+async def test_what_was_settled_as_a_create_knows_its_incident(rig):
+    await rig.land(fires(1))
+    attempt = await rig.journal.record_attempt(Draft(1, "create", "t" * 16, None, 1, "text", {}))
+    await rig.journal.settle(
+        Settlement(1, 1, "delivered", "create", attempt.id, "applied", 5.0, {"incident": 7, "ref": "I-7"})
+    )
+    (look,) = await rig.journal.fetch_looks(10)
+    assert look.incident == 7
+
+
+async def test_looks_are_postponed(rig):
+    await rig.land(fires(1))
+    attempt = await rig.journal.record_attempt(Draft(1, "create", "t" * 16, None, 1, "text", {}))
+    await rig.journal.settle_attempt(attempt.id, "unknown", look=5.0)
+    await rig.journal.postpone_looks([attempt.id], 2000.0)
+    assert await rig.journal.fetch_looks(10) == []
+
+
+async def test_an_entry_that_is_given_up_is_a_dead_letter_that_a_release_leaves_open(rig):
+    await rig.land(fires(1))
+    attempt = await rig.journal.record_attempt(Draft(1, "append", "t" * 16, 7, 1, "the text", {}))
+    await rig.journal.record_lost(attempt)
+    await rig.journal.recover(look=1060.0, latest_due=90_000.0)
+    assert await rig.rows("SELECT reason, detail, state FROM dead_letters") == [("entry_lost", "the text", "open")]
+    assert await rig.rows("SELECT state, look FROM attempts") == [("confirmed", None)]
+
+
+async def test_what_began_after_a_person_resolved_is_not_theirs(rig):
+    await rig.land(fires(1, "before", received=900.0), fires(2, "after", received=990.0))
+    await rig.journal.settle(Settlement(1, 2, "delivered", "create"))
+    await rig.land(fires(3, "before", content="new"), fires(4, "after", content="new"))
+    assert await rig.journal.mark_handled(1, 950.0)
+    assert await rig.rows("SELECT id, handled FROM alerts ORDER BY id") == [("after", 0), ("before", 1)]
+    assert await rig.rows("SELECT state FROM intents WHERE seq > 2 ORDER BY seq") == [("dropped",), ("pending",)]
+    assert not await rig.journal.mark_handled(1, 950.0)
+
+
+async def test_itops_clock_is_kept(rig):
+    assert await rig.journal.fetch_server_offset() is None
+    await rig.journal.record_server_offset(3600.5)
+    assert await rig.journal.fetch_server_offset() == 3600.5
+
+
+async def test_space_is_told_by_storing_something(rig):
+    assert await rig.journal.has_space()
+
+
+async def test_expiry_is_done_in_parts(rig):
+    profile = dataclasses.replace(PROFILE, policy=Policy(firing_expires=100.0))
+    await rig.land(*[fires(number, f"a{number}", profile=profile.hash) for number in range(1, 6)], profile=profile)
+    rig.now = 1101.0
+    assert [await rig.journal.expire_firing(3) for _ in range(3)] == [3, 2, 0]
+
+
+@pytest.mark.parametrize(
+    ("query", "index"),
+    [
+        (
+            (
+                "SELECT 1 FROM attempts WHERE case_id = 1 AND state IN ('in_flight', 'unknown', 'applied', 'absent')"
+                " AND (state <> 'absent' OR through >= 5)"
+            ),
+            "attempts_open",
+        ),
+        (
+            (
+                "UPDATE alerts SET state = 'resolved' WHERE state = 'waiting' AND (case_id, id) IN"
+                " (SELECT case_id, alert_id FROM intents WHERE state = 'waiting' AND until <= 5)"
+            ),
+            "alerts_waiting",
+        ),
+    ],
+)
+async def test_what_is_asked_often_does_not_read_whole_tables(rig, query, index):
+    plan = " ".join(row[3] for row in await rig.rows(f"EXPLAIN QUERY PLAN {query}"))
+    assert index in plan, plan
