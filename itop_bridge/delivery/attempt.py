@@ -17,7 +17,8 @@ from itop_bridge.itop.answer import Answer
 from itop_bridge.itop.breaker import backoff_s
 from itop_bridge.itop.error import ITopError, ServerError, StimulusError
 from itop_bridge.itop.gate import Gate
-from itop_bridge.journal.delivery import Attempt, CaseState, DeliveryJournal, Draft, Settlement
+from itop_bridge.journal.case import Attempt, CaseState, Draft, Settlement
+from itop_bridge.journal.delivery import DeliveryJournal
 from itop_bridge.log import Alarms
 
 log = structlog.get_logger(__name__)

@@ -25,7 +25,8 @@ from itop_bridge.errors import ExpressionError, JournalFullError
 from itop_bridge.itop.error import ITopError, NotAllowedError, PermanentError, UncertainError
 from itop_bridge.itop.gate import Gate
 from itop_bridge.itop.lifecycle import Phase
-from itop_bridge.journal.delivery import LOOK_TOGETHER_S, Attempt, CaseState, DeliveryJournal, Settlement
+from itop_bridge.journal.case import Attempt, CaseState, Settlement
+from itop_bridge.journal.delivery import LOOK_TOGETHER_S, DeliveryJournal
 from itop_bridge.log import Alarms
 
 log = structlog.get_logger(__name__)

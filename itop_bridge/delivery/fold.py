@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from itop_bridge.alert import Severity
-from itop_bridge.journal.delivery import Owing
+from itop_bridge.journal.case import Owing
 
 MOST_NAMED = 20
 """Alerts, hosts, users and sources named in one log entry; the rest is counted."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from itop_bridge.delivery.incident import Incident
-from itop_bridge.journal.delivery import Attempt, CaseState
+from itop_bridge.journal.case import Attempt, CaseState
 
 LOOK_AGAIN_S = 0.4
 """An entry that is still there after this stays (transcripts 633, 897: read-modify-write of the whole log)."""

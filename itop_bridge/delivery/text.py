@@ -8,7 +8,7 @@ from typing import Any, Self
 from itop_bridge.delivery.fold import Backlog, find_news
 from itop_bridge.expression import compile_text
 from itop_bridge.intent import Writing
-from itop_bridge.journal.delivery import CaseState
+from itop_bridge.journal.case import CaseState
 
 TITLE_BYTES = 255
 """iTop 3.x counts characters, 2.7 bytes: bytes fit all (transcripts 091-093)."""

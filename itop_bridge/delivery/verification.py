@@ -15,7 +15,8 @@ from itop_bridge.delivery.text import token_line
 from itop_bridge.delivery.zone import ServerClock
 from itop_bridge.itop.error import ConditionError, PermanentError
 from itop_bridge.itop.gate import Gate
-from itop_bridge.journal.delivery import Attempt, CaseState, DeliveryJournal, Settlement
+from itop_bridge.journal.case import Attempt, CaseState, Settlement
+from itop_bridge.journal.delivery import DeliveryJournal
 from itop_bridge.log import Alarms
 
 log = structlog.get_logger(__name__)

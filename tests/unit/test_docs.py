@@ -17,7 +17,7 @@ from itop_bridge.delivery.fold import Backlog
 from itop_bridge.delivery.text import describe_scene
 from itop_bridge.expression import compile_condition, compile_text
 from itop_bridge.expression.filter import FILTERS, TESTS, TEXT_METHODS
-from itop_bridge.journal.delivery import CaseState
+from itop_bridge.journal.case import CaseState
 from itop_bridge.log import EVENTS, KEYS
 from itop_bridge.settings.load import load_settings, settings_schema
 from itop_bridge.triage import format as format_file

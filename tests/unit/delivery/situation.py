@@ -4,7 +4,7 @@ from itop_bridge.delivery.fold import Backlog, fold
 from itop_bridge.delivery.incident import Incident
 from itop_bridge.delivery.plan import Situation
 from itop_bridge.itop.lifecycle import Phase
-from itop_bridge.journal.delivery import Attempt, CaseState, Owing
+from itop_bridge.journal.case import Attempt, CaseState, Owing
 from itop_bridge.settings.policy import Policy
 
 NOW = 1_000_000.0

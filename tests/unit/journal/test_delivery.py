@@ -3,7 +3,8 @@ import dataclasses
 import pytest
 from landing import PROFILE, fires, resolves
 
-from itop_bridge.journal.delivery import DeliveryJournal, Draft, Settlement
+from itop_bridge.journal.case import Draft, Settlement
+from itop_bridge.journal.delivery import DeliveryJournal
 from itop_bridge.journal.triage import TriageJournal
 from itop_bridge.settings.policy import Policy
 from itop_bridge.triage.repeat import decide_landing
