@@ -17,3 +17,5 @@ class Rejected:
     reason: str
     detail: str = ""
     field: str | None = None
+    route: str | None = None
+    """The route that it went to; of what could not be read, the first of its topic. None where no route has it."""

@@ -2,20 +2,22 @@
 
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from itop_bridge.errors import ExpressionError
 
 Getter = Callable[[Any], Any]
 Step = str | int
 """A key of an object, or an index into an array."""
+EVERY: Final = -1
+"""The index of every member: `a[].b` is the list of what the members of `a` have as `b`."""
 
 ABSENT_WORDS = frozenset(("", "-", "--", "none", "null", "(null)", "nil", "n/a", "undefined", "(no user)"))
 """Text that says that there is nothing, compared trimmed and without case."""
 
 _LONGEST_ABSENT = max(map(len, ABSENT_WORDS))
 _STEP = re.compile(r'"((?:[^"\\]|\\.)+)"' r"|([^\s.,|'\"\[\](){}]+)")
-_INDEX = re.compile(r"\[(\d{1,6})\]")
+_INDEX = re.compile(r"\[(\d{0,6})\]")
 _COMMA = re.compile(r"\s*,\s*")
 
 
@@ -34,7 +36,7 @@ def is_absent(value: Any) -> bool:
 def compile_path(text: str) -> Getter:
     """A getter of the first alternative that is not absent, as it was decoded; None if all are.
 
-    Alternatives are separated by commas: `a.b[0].c, "dotted.key".d`. Raises ExpressionError.
+    Alternatives are separated by commas: `a.b[0].c, "dotted.key".d, list[].e`. Raises ExpressionError.
     """
     getters = compile_alternatives(text)
     if len(getters) == 1:
@@ -85,7 +87,7 @@ def _parse_one(text: str, position: int) -> tuple[tuple[Step, ...], int]:
         steps.append(re.sub(r"\\(.)", r"\1", key[1]) if key[1] is not None else key[2])
         position = key.end()
         while index := _INDEX.match(text, position):
-            steps.append(int(index[1]))
+            steps.append(int(index[1]) if index[1] else EVERY)
             position = index.end()
         if text[position : position + 1] != ".":
             return tuple(steps), position
@@ -119,7 +121,28 @@ def compile_steps(steps: tuple[Step, ...]) -> Getter:
                 return node.get(c) if type(node) is dict else None
 
             return get_three
+    if EVERY in steps:
+        at = steps.index(EVERY)
+        get_members = compile_steps(steps[:at]) if at else lambda root: root
+        return collect(get_members, compile_steps(steps[at + 1 :]) if steps[at + 1 :] else None)
     return lambda root: _walk(root, steps)
+
+
+def collect(get_members: Getter, get: Getter | None) -> Getter:
+    """A getter of the list of what members have, None if none has anything. What is no array is its only member."""
+
+    def get_every(root: Any) -> Any:
+        members = get_members(root)
+        values = [get(member) if get else member for member in (members if type(members) is list else [members])]
+        found: list[Any] = []
+        for value in values:
+            if type(value) is list:
+                found += value
+            elif value is not None:
+                found.append(value)
+        return found or None
+
+    return get_every
 
 
 def _walk(node: Any, steps: tuple[Step, ...]) -> Any:

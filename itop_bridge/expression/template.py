@@ -31,7 +31,7 @@ Scene = Mapping[str, Any]
 
 ALERT_NAMES = ("alert", "raw", "topic")
 """What expressions of a route see."""
-TEXT_NAMES = ("alert", "alerts", "backlog", "case", "latest", "settings")
+TEXT_NAMES = ("alert", "alerts", "backlog", "case", "ci", "latest", "settings")
 """What texts see."""
 
 _MOST_SOURCE_CHARS = 100_000

@@ -97,7 +97,7 @@ class Route(PolicyKeys):
     topic: Annotated[Text, AfterValidator(_check_topic)]
     """An MQTT filter whose levels may have names: siem/{org}/wazuh."""
     format: Slug
-    """How the SIEM writes its alerts: a file in config/formats or in a folder of `formats`."""
+    """How the SIEM writes its alerts: a file in config/formats or in a folder of `formats`; auto tells it by shape."""
     when: Lines | None = None
     """An expression; an alert for which it is false is dropped as `filtered`."""
     factory: Slug

@@ -17,14 +17,26 @@ def read_address(value: Any) -> tuple[str | None, tuple[str, ...]]:
     """One address in canonical text, and the notes on it.
 
     Ports and zones are removed, and of a comma list the first counts. What is no address, or the unspecified one, is
-    absent and noted.
+    absent and noted. Of an array the first that is an address counts.
     """
+    if type(value) is list:
+        return _read_members([member for member in value if type(member) is not list])
     text = read_scalar(value)
     if text is None:
         return None, ()
     if _PLAIN.fullmatch(text) and text != "0.0.0.0":  # noqa: S104 - not to listen on
         return text, ()
     return _parse(text.partition(",")[0].strip()) if len(text) <= _LONGEST or "," in text[:_LONGEST] else _INVALID
+
+
+def _read_members(values: list[Any]) -> tuple[str | None, tuple[str, ...]]:
+    notes: tuple[str, ...] = ()
+    for value in values:
+        address, more = read_address(value)
+        notes = notes or more
+        if address:
+            return address, notes
+    return None, notes
 
 
 def _parse(text: str) -> tuple[str | None, tuple[str, ...]]:

@@ -18,8 +18,10 @@ from itop_bridge.settings.load import Loaded
 from itop_bridge.settings.organization import Organization
 from itop_bridge.settings.route import Route as RouteSettings
 from itop_bridge.triage.case_key import compile_group_by
-from itop_bridge.triage.format import load_formats
+from itop_bridge.triage.example import find_differences
+from itop_bridge.triage.format import find_formats, load_formats
 from itop_bridge.triage.mapping import Format
+from itop_bridge.triage.recognition import AUTO, AutoFormat
 from itop_bridge.triage.registry import Factory, Registry, load_registry, read_settings
 from itop_bridge.triage.route import Route, Scene
 
@@ -29,10 +31,12 @@ NAMES = ("alert", "raw", "topic")
 
 @dataclass(frozen=True, slots=True)
 class Routing:
-    """The routes, and the factories as they were found."""
+    """The routes, and the factories and formats as they were found."""
 
     routes: tuple[Route, ...]
     registry: Registry
+    formats: Mapping[str, Format]
+    """Those that routes name (all for `auto`), and all of the site's own."""
 
 
 @dataclass(slots=True)
@@ -47,16 +51,25 @@ class _Problems:
 def load_routing(loaded: Loaded) -> Routing:
     """Compile every route. Raises ConfigurationError with all problems of all routes."""
     settings = loaded.settings
-    formats = load_formats([bundled_folder("config") / "formats", *map(Path, settings.formats)])
+    formats = _load_formats(loaded)
+    known: dict[str, Format | AutoFormat] = {**formats, AUTO: AutoFormat(formats)}
     registry = load_registry(map(Path, settings.factories))
     problems = _Problems(loaded)
     routes = [
-        _compile(f"routes[{index}]", each, loaded, formats, registry, problems)
+        _compile(f"routes[{index}]", each, loaded, known, registry, problems)
         for index, each in enumerate(settings.routes)
     ]
     if problems.lines:
         raise ConfigurationError(problems.lines)
-    return Routing(tuple(route for route in routes if route), registry)
+    return Routing(tuple(route for route in routes if route), registry, formats)
+
+
+def _load_formats(loaded: Loaded) -> dict[str, Format]:
+    """The formats that routes name, or all; a site's own also where no route names them yet."""
+    bundled, own = bundled_folder("config") / "formats", [Path(folder) for folder in loaded.settings.formats]
+    named = {route.format for route in loaded.settings.routes}
+    is_all = AUTO in named or not named <= find_formats([bundled, *own]).keys()
+    return load_formats([bundled, *own], None if is_all else {*named, *find_formats(own)})
 
 
 def find_problems(loaded: Loaded) -> Sequence[str]:
@@ -65,14 +78,17 @@ def find_problems(loaded: Loaded) -> Sequence[str]:
         routing = load_routing(loaded)
     except ConfigurationError as error:
         return error.problems
-    return [f"{record.origin}: the factory does not load: {record.detail}" for record in routing.registry.failed]
+    problems = [f"{record.origin}: the factory does not load: {record.detail}" for record in routing.registry.failed]
+    for form in routing.formats.values():
+        problems += [text for example in form.examples for text in find_differences(example, form)]
+    return problems
 
 
 def _compile(
     path: str,
     settings: RouteSettings,
     loaded: Loaded,
-    formats: Mapping[str, Format],
+    formats: Mapping[str, Format | AutoFormat],
     registry: Registry,
     problems: _Problems,
 ) -> Route | None:
@@ -98,6 +114,7 @@ def _compile(
         group_by=group_by,
         scope=settings.case_scope,
         timezone=ZoneInfo(settings.timezone),
+        console_url=str(settings.settings.get("console_url") or ""),
         unknown_severity=Severity.parse(policy.unknown_severity),
         policy=policy,
         handle=_bind(factory, factory_settings),

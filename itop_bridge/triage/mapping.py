@@ -3,11 +3,11 @@
 A missing or wrongly typed field leaves a note on the alert; only what is no alert of the format at all is rejected.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from itop_bridge.alert import Alert, Event, Severity, State
@@ -15,7 +15,9 @@ from itop_bridge.errors import ElementError, ExpressionError
 from itop_bridge.outcome import Dropped, Rejected
 from itop_bridge.triage.address import read_address
 from itop_bridge.triage.case_key import GroupBy
+from itop_bridge.triage.example import Example
 from itop_bridge.triage.moment import read_moment
+from itop_bridge.triage.opening import Opening, Part
 from itop_bridge.triage.source import Match, Source, Sources
 from itop_bridge.triage.syntax import Decode
 from itop_bridge.triage.value import (
@@ -25,6 +27,7 @@ from itop_bridge.triage.value import (
     read_id,
     read_line,
     read_link,
+    read_scalar,
     read_text,
     read_title,
     read_word,
@@ -32,11 +35,11 @@ from itop_bridge.triage.value import (
 
 Element = Alert | Dropped | Rejected
 Note = str
+P = TypeVar("P")
 
 _MOST_ELEMENTS = 100_000
 _MOST_OBSERVABLES = 50
 _MOST_DETAIL = 500
-_WRAPPERS = ("alerts", "value", "results")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,23 +61,33 @@ class Fields:
 
 @dataclass(frozen=True, slots=True)
 class States:
-    """Where an alert says whether it fires. With `firing`, one that says neither has no state: it is one-shot."""
+    """A place where an alert says whether it fires. With `firing`, other words than those say nothing."""
 
     sources: Sources
     resolved: frozenset[str | None]
     firing: frozenset[str | None] | None
+    inverted: bool = False
+    """Whether `resolved` has the words that do not resolve."""
 
-    def read(self, raw: Any, wrapper: Any) -> tuple[State, bool]:
-        """The state, and whether the alert is one-shot."""
+    def read(self, raw: Any, wrapper: Any) -> State | None:
+        """The state; None if the place does not say."""
         for source in self.sources:
             word = read_word(source(raw, wrapper))
             if word is None:
                 continue
-            if word in self.resolved:
-                return State.RESOLVED, False
+            if (word in self.resolved) is not self.inverted:
+                return State.RESOLVED
             if self.firing is None or word in self.firing:
-                return State.FIRING, False
-        return State.FIRING, self.firing is not None
+                return State.FIRING
+        return State.FIRING if self.firing is None else None
+
+
+def _read_state(states: Sequence[States], raw: Any, wrapper: Any) -> tuple[State, bool]:
+    """The state, and whether the alert is one-shot. It is resolved if one place says so."""
+    said = [each.read(raw, wrapper) for each in states]
+    if State.RESOLVED in said:
+        return State.RESOLVED, False
+    return State.FIRING, State.FIRING not in said
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,31 +104,33 @@ class Format:
 
     name: str
     product: str
+    about: str
+    """Which product's alerts it is for, for people."""
+    syntax: str
     decode: Decode
-    recognised_by: str
-    """In words, for those whose payload is not."""
-    recognises: Match
-    split: Source | None
-    """Gives the array whose members are the elements, where an object holds several."""
-    drop: tuple[tuple[str, Match], ...]
+    opening: Opening
     fields: Fields
     fallback_title: Sources
     severity: tuple[Graded, ...]
-    states: States | None
+    states: tuple[States, ...]
+    """None for a format without states."""
     observables: tuple[tuple[str, Sources], ...]
     notes: tuple[tuple[Note, Match], ...]
     group_by: GroupBy
     named_by: tuple[bool, ...]
     """For each value of `group_by`: whether it only names the alert (its rule or title), and not whom it is about."""
+    case: tuple[str, ...]
+    """The entries of `group_by` as they are written."""
+    examples: tuple[Example, ...] = ()
 
-    def read(self, event: Event, *, timezone: ZoneInfo, unknown_severity: Severity) -> Iterator[Element]:
-        """The elements of an event, in order, at least one. Never raises for what a payload holds."""
-        reader = _Reader(self, event, timezone, unknown_severity)
-        parts = self._open(event.payload)
-        for index, part in enumerate(islice(parts, _MOST_ELEMENTS)):
-            yield reader.read(index, *part) if isinstance(part, tuple) else part
-        if next(parts, None) is not None:
-            yield Rejected("too_large", f"more than {_MOST_ELEMENTS} elements; those after them are here", "payload")
+    def read(
+        self, event: Event, *, timezone: ZoneInfo, unknown_severity: Severity, console_url: str = ""
+    ) -> Iterator[Element]:
+        """The elements of an event, in order, at least one. Never raises for what a payload holds.
+
+        `console_url` is what links that are only paths lead to.
+        """
+        return read_parts(self._open(event.payload), Reader(self, event, timezone, unknown_severity, console_url).read)
 
     def case_fields(self, alert: Alert) -> tuple[tuple[str, ...], bool]:
         """The values of the format's own case key; True if it is weak, so that the content's hash stands for it.
@@ -131,88 +146,51 @@ class Format:
             return values, False
         return (alert.content_hash,), True
 
-    def _open(self, payload: bytes) -> Iterator[tuple[Any, Any] | Dropped | Rejected]:
-        """The elements as they were sent, each with the object that held it ({} if none)."""
+    def _open(self, payload: bytes) -> Iterator[Part]:
         for value in self.decode(payload):
             if isinstance(value, ElementError):
                 yield Rejected(value.reason, value.detail, value.field)
-            elif type(value) is list:
-                yield from self._open_members(value, self._open_object)
             else:
-                yield from self._open_object(value)
-
-    def _open_object(self, value: Any) -> Iterator[tuple[Any, Any] | Dropped | Rejected]:
-        if type(value) is not dict:
-            yield _not_an_object(value)
-            return
-        members = self.split(value, {}) if self.split else None
-        if type(members) is list:
-            yield from self._open_members(
-                members, lambda member: [(member, value) if type(member) is dict else _not_an_object(member)]
-            )
-        elif self.recognises(value, {}):
-            yield value, {}
-        elif (members := _find_wrapped(value)) is not None:
-            yield from self._open_members(members, lambda member: [self._judge(member, value)])
-        else:
-            yield self._unrecognised()
-
-    def _open_members(
-        self, members: list[Any], open_member: Callable[[Any], Any]
-    ) -> Iterator[tuple[Any, Any] | Dropped | Rejected]:
-        if not members:
-            yield Dropped("empty_batch")
-        for member in members:
-            yield from open_member(member)
-
-    def _judge(self, member: Any, wrapper: Any) -> tuple[Any, Any] | Rejected:
-        if type(member) is not dict:
-            return _not_an_object(member)
-        source = member.get("_source")
-        if type(source) is dict:  # a hit of a search
-            member = {**source, "_id": member["_id"]} if "_id" in member else source
-        return (member, wrapper) if self.recognises(member, wrapper) else self._unrecognised()
-
-    def _unrecognised(self) -> Rejected:
-        return Rejected("unrecognised_shape", f"not {self.name}, which is recognised by: {self.recognised_by}")
+                yield from self.opening.open(value)
 
 
-def _not_an_object(value: Any) -> Rejected:
-    kinds = {list: "an array", str: "text", bool: "true or false", type(None): "null"}
-    return Rejected("not_an_object", f"an element is {kinds.get(type(value), 'a number')}, not an object")
+def read_parts(parts: Iterator[P], read: Callable[[int, P], Element]) -> Iterator[Element]:
+    """What `read` makes of each part and its number, up to the bound."""
+    for index, part in enumerate(islice(parts, _MOST_ELEMENTS)):
+        yield read(index, part)
+    if next(parts, None) is not None:
+        yield Rejected("too_large", f"more than {_MOST_ELEMENTS} elements; those after them are here", "payload")
 
 
-def _find_wrapped(value: Mapping[str, Any]) -> list[Any] | None:
-    hits = value.get("hits")
-    found = [value.get(name) for name in _WRAPPERS] + [hits.get("hits") if type(hits) is dict else None]
-    return next((members for members in found if type(members) is list), None)
-
-
-class _Reader:
+class Reader:
     """Reads the elements of one event."""
 
-    def __init__(self, format_: Format, event: Event, timezone: ZoneInfo, unknown_severity: Severity) -> None:
+    def __init__(
+        self, format_: Format, event: Event, timezone: ZoneInfo, unknown_severity: Severity, console_url: str
+    ) -> None:
         self._format = format_
         self._event_id = event.id
         self._received = datetime.fromtimestamp(event.received, UTC)
         self._timezone = timezone
         self._unknown_severity = unknown_severity
+        self._console_url = console_url.rstrip("/")
 
-    def read(self, index: int, raw: Any, wrapper: Any) -> Element:
-        """One element: an alert, a deliberate drop, or a dead letter that tells a fault of ours."""
+    def read(self, index: int, part: Part) -> Element:
+        """One element: an alert, a deliberate drop, or a dead letter; that may also tell a fault of ours."""
+        if not isinstance(part, tuple):
+            return part
         try:
-            return self._read(index, raw, wrapper)
+            return self._read(index, *part)
         except Exception as error:  # noqa: BLE001 - a fault of ours: a dead letter tells it, and the alerts behind go on
             return Rejected("mapping_failed", f"{type(error).__name__}: {error}"[:_MOST_DETAIL])
 
     def _read(self, index: int, raw: Any, wrapper: Any) -> Element:
-        for reason, matches in self._format.drop:
+        for reason, matches in self._format.opening.drop:
             if matches(raw, wrapper):
                 return Dropped(reason)
         fields = self._format.fields
         notes: list[Note] = []
-        states = self._format.states
-        state, one_shot = states.read(raw, wrapper) if states else (State.FIRING, True)
+        state, one_shot = _read_state(self._format.states, raw, wrapper)
         identity = _first_noted(fields.id, read_id, raw, wrapper, notes)
         return Alert(
             event_id=self._event_id,
@@ -231,13 +209,18 @@ class _Reader:
             source=_first_noted(fields.source, read_address, raw, wrapper, notes),
             destination=_first_noted(fields.destination, read_address, raw, wrapper, notes),
             rule=_first(fields.rule, read_line, raw, wrapper),
-            link=_first(fields.link, read_link, raw, wrapper),
+            link=_first(fields.link, self._read_link, raw, wrapper),
             tenant=_first(fields.tenant, read_line, raw, wrapper),
             observables=self._read_observables(raw, wrapper),
             notes=self._finish_notes(raw, wrapper, notes),
             content_hash=hash_content(raw),
             raw=raw,
         )
+
+    def _read_link(self, value: Any) -> str | None:
+        text = read_scalar(value)
+        is_path = text is not None and text.startswith("/") and not text.startswith("//")
+        return read_link(f"{self._console_url}{text}" if is_path else text)
 
     def _read_title(self, raw: Any, wrapper: Any, identity: str | None) -> str:
         title = _first(self._format.fields.title, read_title, raw, wrapper)

@@ -1,7 +1,7 @@
 """Is this alert new, an update, or a repeat? One pure decision, on what is known under its id."""
 
 from itop_bridge.alert import State
-from itop_bridge.journal.triage import Landing, Seen, Verdict
+from itop_bridge.journal.landing import Landing, Seen, Verdict
 
 
 def decide_landing(seen: Seen | None, landing: Landing) -> Verdict:
@@ -15,6 +15,28 @@ def decide_landing(seen: Seen | None, landing: Landing) -> Verdict:
     if landing.state is State.FIRING:
         return _decide_firing(seen, landing)
     return _decide_resolve(seen, landing)
+
+
+def decide_retry(seen: Seen | None, landing: Landing) -> Verdict:
+    """What to do with an alert that a person tries again: it is never a repeat.
+
+    What is known under its id and came later stays. A resolve lands without waiting for its alert, but has no effect on
+    an alert that fired again since, or that is resolved anyway.
+    """
+    if landing.one_shot or landing.state is State.FIRING:
+        overtaken = seen is not None and not _is_latest(seen, landing)
+        updates = seen is not None and (landing.one_shot or (overtaken and seen.state == "firing"))
+        return Verdict("accept", "retried", same_episode=updates, overtaken=overtaken)
+    if seen and seen.state == "firing" and landing.episode is None and landing.received < seen.received:
+        return Verdict("drop", "already_resolved")
+    verdict = _decide_resolve(seen, landing)
+    return Verdict("accept", "retried") if verdict.action == "wait" else verdict
+
+
+def _is_latest(seen: Seen, landing: Landing) -> bool:
+    if seen.episode is None or landing.episode is None:
+        return landing.received > seen.received
+    return _is_newer(seen, landing)
 
 
 def _decide_one_shot(seen: Seen | None, landing: Landing) -> Verdict:

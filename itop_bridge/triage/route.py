@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -12,18 +13,19 @@ from itop_bridge.journal.profile import Profile
 from itop_bridge.settings.policy import Policy
 from itop_bridge.settings.topic import TopicPattern
 from itop_bridge.triage.mapping import Format
+from itop_bridge.triage.recognition import AutoFormat
 
 Scene = Mapping[str, Any]
 """What a route's expressions see: `alert`, `raw`, `topic`."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Route:
     """One route of the configuration, ready to be used."""
 
     name: str
     pattern: TopicPattern
-    format: Format
+    format: Format | AutoFormat
     when: Callable[[Scene], bool] | None
     organization: Callable[[Scene], str]
     """Gives `code:EXC`, `name:…` or `id:2`."""
@@ -31,6 +33,8 @@ class Route:
     """None: the format's own case key."""
     scope: str
     timezone: ZoneInfo
+    console_url: str
+    """What links that are only paths lead to: the factory's setting of this name, "" if there is none."""
     unknown_severity: Severity
     policy: Policy
     handle: Callable[[Alert, Case], Sequence[Intent]]
@@ -49,7 +53,7 @@ class Route:
                 "organization_missing", "the route's organization is empty for this alert", "organization"
             )
         values, weak = self._group(alert, scene)
-        return Case(organization, self.scope, (self.format.name, *values)), weak
+        return Case(organization, self.scope, (alert.format, *values)), weak
 
     def _group(self, alert: Alert, scene: Scene) -> tuple[tuple[str, ...], bool]:
         if self.group_by is None:
@@ -69,10 +73,15 @@ def _evaluate(field: str, expression: Callable[[Scene], Any], scene: Scene) -> A
         raise ElementError("expression_failed", str(error), field) from error
 
 
-def match_routes(routes: Sequence[Route], topic: str) -> list[tuple[Route, dict[str, str]]]:
+def match_routes(routes: Sequence[Route], topic: str) -> Sequence[tuple[Route, dict[str, str]]]:
     """The routes of a topic with its named levels, in the configuration's order.
 
     Only those that read the first one's format: an event is read once.
     """
+    return _match_routes(tuple(routes), topic)
+
+
+@lru_cache(maxsize=1_024)  # topics are few and come again and again
+def _match_routes(routes: tuple[Route, ...], topic: str) -> Sequence[tuple[Route, dict[str, str]]]:
     matches = [(route, names) for route in routes if (names := route.pattern.match(topic)) is not None]
-    return [(route, names) for route, names in matches if route.format is matches[0][0].format]
+    return tuple((route, names) for route, names in matches if route.format is matches[0][0].format)

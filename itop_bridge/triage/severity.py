@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from itop_bridge.alert import Severity
+from itop_bridge.expression.path import is_absent
 
 STANDARD_WORDS: Mapping[str, Severity] = {
     word: severity
@@ -31,10 +32,16 @@ class Words:
     table: Mapping[str, Severity]
 
     def read(self, value: Any) -> Severity | None:
-        """The severity, or None for a word that is not in the table. Of an array the first member counts."""
+        """The severity, or None for a word that is not in the table. Of an array the first that is not absent counts.
+
+        A word of the table is not absent, though it may mean nothing elsewhere ("none").
+        """
         if type(value) is list:
-            value = next((item for item in value if item not in (None, "")), None)
-        return self.table.get(fold_word(value)) if type(value) is str and len(value) <= _LONGEST_WORD else None
+            value = next((item for item in value if self._knows(item) or not is_absent(item)), None)
+        return self.table[fold_word(value)] if self._knows(value) else None
+
+    def _knows(self, value: Any) -> bool:
+        return type(value) is str and len(value) <= _LONGEST_WORD and fold_word(value) in self.table
 
 
 def fold_word(word: str) -> str:
@@ -66,8 +73,9 @@ def _read_number(value: Any) -> int | None:
         return int(value) if value >= 0 else None
     if type(value) is str and _NUMBER.fullmatch(text := value.strip()):
         return int(text.partition(".")[0])
-    if type(value) is list and value and type(value[0]) is not list:
-        return _read_number(value[0])
+    if type(value) is list:
+        first = next((item for item in value if not is_absent(item)), None)
+        return _read_number(first) if type(first) is not list else None
     return None
 
 

@@ -2,19 +2,22 @@
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
 import structlog
 
 from itop_bridge.alert import Alert, Event
+from itop_bridge.crash_point import pass_point
 from itop_bridge.errors import ElementError, JournalFullError
 from itop_bridge.intent import Case, CreateIncident, Intent, ResolveIncident
-from itop_bridge.journal.triage import Element, Landing, Owed, Tally, TriageJournal
+from itop_bridge.journal.landing import Element, Landing, Owed, Tally
+from itop_bridge.journal.retry import Retry
+from itop_bridge.journal.triage import TriageJournal
 from itop_bridge.log import Alarms
 from itop_bridge.outcome import Dropped, Rejected
-from itop_bridge.triage.repeat import decide_landing
+from itop_bridge.triage.repeat import decide_landing, decide_retry
 from itop_bridge.triage.route import Route, match_routes
 
 log = structlog.get_logger(__name__)
@@ -22,6 +25,7 @@ log = structlog.get_logger(__name__)
 _MOST_EVENTS = 256
 _MOST_BYTES = 8 * 1024 * 1024
 _MOST_ELEMENTS = 500
+_MOST_RETRIES = 5_000
 _TICK_S = 5.0
 _FULL_S = 5.0
 _MOST_DESCRIPTION = 4_000
@@ -83,17 +87,37 @@ class Triage:
             each.cancel()
 
     async def step(self) -> bool:
-        """Map the next events; False if none waits."""
+        """Map the next events, and the next dead letters that are tried again; False if none waits."""
+        mapped = await self._map_next()
+        return await self._retry_next() or mapped
+
+    async def _map_next(self) -> bool:
         events = await self._journal.fetch_waiting(_MOST_EVENTS, _MOST_BYTES)
         if not events:
             return False
         await self._record_profiles()
         # in a thread: one large event must not hold up the broker's keepalive
         elements = await asyncio.to_thread(self._map, events)
+        pass_point("triage.mapped")
         for part in _whole_events(elements):
             tally = await self._journal.record(part, decide_landing, through=part[-1].event_id)
+            pass_point("triage.committed")
             self._count(tally)
         self.counters.events += len(events)
+        return True
+
+    async def _retry_next(self) -> bool:
+        retries = await self._journal.fetch_retries(_MOST_RETRIES, _MOST_BYTES)
+        if not retries:
+            return False
+        await self._record_profiles()
+        elements = await asyncio.to_thread(self._map_again, retries)
+        for start in range(0, len(retries), _MOST_ELEMENTS):
+            part = retries[start : start + _MOST_ELEMENTS]
+            tally = await self._journal.record_retries(
+                [(retry, elements.get(retry.event_id, ())) for retry in part], decide_retry
+            )
+            self._count_retried(tally)
         return True
 
     async def _record_profiles(self) -> None:
@@ -109,6 +133,16 @@ class Triage:
         log.info("alerts.mapped", accepted=tally.accepted, dropped=tally.dropped, rejected=tally.rejected)
         if tally.rejected:
             log.warning("elements.rejected", reasons=dict(tally.reasons))
+
+    def _count_retried(self, tally: Tally) -> None:
+        self.counters.accepted += tally.accepted
+        self.counters.dropped += tally.dropped
+        log.info("letters.retried", accepted=tally.accepted, dropped=tally.dropped, rejected=tally.rejected)
+
+    def _map_again(self, retries: Sequence[Retry]) -> dict[int, list[Element]]:
+        """The elements of each event as the configuration of now reads it."""
+        events = {retry.event_id: retry.event for retry in retries if retry.event is not None}
+        return {event_id: list(map_event(event, self.routes)) for event_id, event in events.items()}
 
     def _map(self, events: Sequence[Event]) -> list[Element]:
         return [element for event in events for element in map_event(event, self.routes)]
@@ -142,21 +176,26 @@ def map_event(event: Event, routes: Sequence[Route]) -> Iterator[Element]:
         yield Element(event.id, 0, Rejected("no_route", f"no route has the topic {topic[:200]!r}", "topic"))
         return
     first = matches[0][0]
-    read = first.format.read(event, timezone=first.timezone, unknown_severity=first.unknown_severity)
+    read = first.format.read(
+        event, timezone=first.timezone, unknown_severity=first.unknown_severity, console_url=first.console_url
+    )
     for index, item in enumerate(read):
-        yield Element(event.id, index, _route(item, matches) if isinstance(item, Alert) else item)
+        if isinstance(item, Alert):
+            yield Element(event.id, index, _route(item, matches))
+        else:
+            yield Element(event.id, index, replace(item, route=first.name) if isinstance(item, Rejected) else item)
 
 
 def _route(alert: Alert, matches: Sequence[tuple[Route, dict[str, str]]]) -> Landing | Dropped | Rejected:
     """The alert goes to the first route of its topic whose `when` holds."""
-    try:
-        for route, names in matches:
-            scene = {"alert": alert, "raw": alert.raw, "topic": names}
+    for route, names in matches:
+        scene = {"alert": alert, "raw": alert.raw, "topic": names}
+        try:
             if route.accepts(scene):
                 case, weak = route.case_of(alert, scene)
                 return _land(alert, route, case, weak=weak)
-    except ElementError as error:
-        return Rejected(error.reason, error.detail, error.field)
+        except ElementError as error:
+            return Rejected(error.reason, error.detail, error.field, route.name)
     return Dropped("filtered")
 
 
@@ -164,7 +203,7 @@ def _land(alert: Alert, route: Route, case: Case, *, weak: bool) -> Landing | Re
     try:
         intents = tuple(route.handle(alert, case))
     except Exception as error:  # noqa: BLE001 - a factory is foreign code: its failure is this alert's alone
-        return Rejected("factory_failed", f"{type(error).__name__}: {error}", route.profile.factory)
+        return Rejected("factory_failed", f"{type(error).__name__}: {error}", route.profile.factory, route.name)
     facts = _describe(alert, weak=weak)
     return Landing(
         scope=f"{case.organization}|{route.scope}",
@@ -179,6 +218,7 @@ def _land(alert: Alert, route: Route, case: Case, *, weak: bool) -> Landing | Re
         duplicate_window_s=route.policy.duplicate_window,
         resolve_wait_s=route.policy.resolve_wait,
         group_wait_s=route.policy.group_wait,
+        route=route.name,
     )
 
 

@@ -77,9 +77,12 @@ def read_host(value: Any) -> str | None:
 
 
 def read_link(value: Any) -> str | None:
-    """An absolute http or https URL with a host and without a user in it; others are not to be clicked on."""
+    """An absolute http or https URL with a host, without a user or unprintable marks in it; others are not to be
+    clicked on."""
     text = read_scalar(value)
-    return text if text is not None and len(text) <= _MOST_LINE * 2 and _LINK.fullmatch(text) else None
+    if text is None or len(text) > _MOST_LINE * 2 or not text.isprintable():
+        return None
+    return text if _LINK.fullmatch(text) else None
 
 
 def read_word(value: Any) -> str | None:

@@ -105,3 +105,25 @@ def test_what_is_no_path_is_refused_and_the_place_named(text):
 
 def test_a_quote_in_a_quoted_key_is_escaped():
     assert compile_path(r'"say \"hi\""')({'say "hi"': 1}) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("tags[]", ["x", "y"]),
+        ("rows[].id", ["1", "2"]),
+        ("rows[].list[].n", [1, 2, 3]),
+        ("rows[].tags[]", ["a", "b"]),
+        ("one[].id", ["9"]),
+        ("rows[].nope", None),
+        ("nope[].id", None),
+        ("nope[].id, tags[]", ["x", "y"]),
+    ],
+)
+def test_every_member_is_asked(path, value):
+    document = {
+        "tags": ["x", "y"],
+        "rows": [{"id": "1", "list": [{"n": 1}, {"n": 2}], "tags": ["a", "b"]}, 5, {"id": "2", "list": [{"n": 3}]}],
+        "one": {"id": "9"},
+    }
+    assert compile_path(path)(document) == value

@@ -53,6 +53,18 @@ def test_what_is_absent_leaves_no_note(value):
     assert read_address(value) == (None, ())
 
 
+@pytest.mark.parametrize(
+    ("members", "address", "notes"),
+    [
+        (["192.0.2.1", "192.0.2.2"], "192.0.2.1", ()),
+        (["", None, "0.0.0.0", "web-1", ["192.0.2.9"], "192.0.2.2:80"], "192.0.2.2", ("address_invalid",)),
+        (["web-1", "-"], None, ("address_invalid",)),
+    ],
+)
+def test_of_an_array_the_first_that_is_an_address_counts(members, address, notes):
+    assert read_address(members) == (address, notes)
+
+
 @given(st.ip_addresses())
 def test_every_address_is_read_as_itself(address):
     read, _ = read_address(str(address))

@@ -9,6 +9,7 @@ import pytest
 from itop_bridge.alert import Event, Severity, State
 from itop_bridge.bundled import bundled_folder
 from itop_bridge.outcome import Dropped
+from itop_bridge.triage.example import find_differences
 from itop_bridge.triage.format import load_formats
 
 FORMATS = load_formats([bundled_folder("config") / "formats"])
@@ -221,3 +222,12 @@ def test_what_is_not_of_a_format_is_not_guessed(name):
     rejected = read_one(name, {"title": "something else"})
     assert rejected.reason == "unrecognised_shape"
     assert name in rejected.detail
+
+
+@pytest.mark.parametrize("name", sorted(FORMATS))
+def test_a_bundled_format_has_examples_and_is_as_they_say(name):
+    examples = FORMATS[name].examples
+    assert len(examples) >= 3
+    outcomes = {expect.get("outcome", "alert") for example in examples for expect in example.expect}
+    assert outcomes >= {"alert"}
+    assert [text for example in examples for text in find_differences(example, FORMATS[name])] == []

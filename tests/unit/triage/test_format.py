@@ -7,7 +7,7 @@ from itop_bridge.alert import Alert, Event, Severity
 from itop_bridge.bundled import bundled_folder
 from itop_bridge.errors import ConfigurationError
 from itop_bridge.outcome import Dropped
-from itop_bridge.triage.format import load_format, load_formats
+from itop_bridge.triage.format import find_formats, load_format, load_formats
 
 LEAST = "product: P\nrecognised_by: {}\nfields: {title: t}\nstates: false\ngroup_by: [rule]\n"
 
@@ -142,6 +142,39 @@ def test_a_fact_may_depend_on_another_or_be_worked_out(tmp_path):
     assert read_one(format_, b'{"a": "one", "kind": "y", "b": 2}').host == "h-2"
 
 
+DOTTED = """\
+product: P
+dotted_keys: true
+recognised_by: {a.b: object}
+fields:
+  title: {text: "{a.b.title}!"}
+  host: {path: a.b.path, pattern: "/hosts/([a-z]+)"}
+  source: {path: ip, of: a.parts, if: {a.kind: {ends_with: [host, Ip]}}}
+observables: {names: "a.parts[].name", first: [{path: a.b.path, if: {a.b.title: t}}]}
+states: false
+group_by: [host]
+"""
+
+
+def test_keys_of_the_payload_may_hold_the_dots_of_paths(tmp_path):
+    format_ = load(tmp_path, DOTTED)
+    parts = (
+        b'[{"a.kind": "srcIp", "ip": "192.0.2.1", "name": "n"}, {"a": {"kind": "x"}, "ip": "192.0.2.2", "name": "m"}]'
+    )
+    alert = read_one(format_, b'{"a.b.title": "t", "a": {"b": {"path": "/x/hosts/web/y"}, "parts": ' + parts + b"}}")
+    assert (alert.title, alert.host, alert.source) == ("t!", "web", "192.0.2.1")
+    assert alert.observables == {"names": ("n", "m"), "first": ("/x/hosts/web/y",)}
+    assert read_one(format_, b'{"a": {"b": "c"}}').reason == "unrecognised_shape"
+
+
+def test_patterns_and_dotted_keys_are_checked(tmp_path):
+    text = DOTTED.replace("dotted_keys: true", "dotted_keys: 1").replace('"/hosts/([a-z]+)"', '"("')
+    one, two = problems_of(tmp_path, text)
+    assert one.startswith("mine.yaml:2:")
+    assert "dotted_keys: must be true or false" in one
+    assert "fields.host.pattern: '(' is no regular expression" in two
+
+
 def test_drop_rules_need_all_their_conditions(tmp_path):
     format_ = load(
         tmp_path,
@@ -166,3 +199,88 @@ def test_one_of_several_shapes_must_be_recognised(tmp_path):
     rejected = read_one(format_, b'{"a": {}, "c": 5}')
     assert rejected.reason == "unrecognised_shape"
     assert rejected.detail == "not mine, which is recognised by: a (object) and b (array) or c (text)"
+
+
+@pytest.mark.parametrize(
+    ("examples", "problem"),
+    [
+        ("{}", "examples: must be a list"),
+        ("[{name: a, payload: x}]", "examples[0]: expect is missing"),
+        ("[{name: a, payload: x, expect: {}}, {name: a, payload: x, expect: {}}]", "there is another example 'a'"),
+        ("[{name: a, payload: {t: 2026-01-31}, expect: {}}]", "examples[0].payload: Type is not JSON serializable"),
+        (
+            "[{name: a, payload: x, expect: [{tile: x}]}]",
+            "examples[0].expect[0].tile: unknown key; did you mean title?",
+        ),
+        ("[{name: a, payload: x, expect: {outcome: drop}}]", "'drop' is no outcome; did you mean dropped?"),
+        ("[{name: a, payload: x, expect: 5}]", "examples[0].expect: must be a list"),
+    ],
+)
+def test_an_example_that_is_none_is_told(tmp_path, examples, problem):
+    assert any(problem in each for each in problems_of(tmp_path, f"{LEAST}examples: {examples}\n"))
+
+
+def test_a_payload_of_an_example_is_sent_as_it_is_or_as_json(tmp_path):
+    text = LEAST + 'examples: [{name: a, payload: "x\\ty", expect: {}}, {name: b, payload: {t: [1, é]}, expect: {}}]\n'
+    assert [example.payload for example in load(tmp_path, text).examples] == [b"x\ty", '{"t":[1,"é"]}'.encode()]
+
+
+def test_auto_is_no_name_of_a_format(tmp_path):
+    assert "stands for recognition by shape" in problems_of(tmp_path, LEAST, "auto.yaml")[0]
+
+
+@pytest.mark.parametrize(
+    ("condition", "holds"),
+    [
+        ("{a: {contains: [ell, x]}}", True),
+        ("{a: {contains: HELL}}", True),
+        ("{a: {contains: z}}", False),
+        ("{b: {contains: z}}", False),
+        ("{a: {not: {contains: z}}}", True),
+    ],
+)
+def test_a_condition_may_look_at_a_part_of_a_text(tmp_path, condition, holds):
+    format_ = load(tmp_path, LEAST.replace("{title: t}", f"{{title: t, host: {{path: h, if: {condition}}}}}"))
+    assert read_one(format_, b'{"h": "h1", "a": "Hello"}').host == ("h1" if holds else None)
+
+
+def test_a_test_of_values_that_is_none_is_told(tmp_path):
+    text = LEAST.replace("{title: t}", "{title: {path: t, if: {a: {contain: x}, b: {}}}}")
+    assert [problem.partition(": ")[2] for problem in problems_of(tmp_path, text)] == [
+        "fields.title.if.a.contain: unknown key; did you mean contains?",
+        "fields.title.if.b: must have one of not, ends_with, contains",
+    ]
+
+
+def test_a_time_may_have_its_pattern_beside_it(tmp_path):
+    format_ = load(tmp_path, LEAST.replace("{title: t}", "{title: t, time: {path: a, written_as: f}}"))
+    times = [
+        read_one(format_, payload).time
+        for payload in (
+            b'{"a": "31/01/2026 12:00:00", "f": "dd/MM/yyyy HH:mm:ss"}',
+            b'{"a": "2026-01-31 12:00:00", "f": "dd/MM/yyyy HH:mm:ss"}',
+            b'{"a": 1769860800}',
+        )
+    ]
+    assert {f"{time:%F %T}" for time in times} == {"2026-01-31 12:00:00"}
+
+
+def test_a_hole_of_a_text_may_have_alternatives(tmp_path):
+    format_ = load(tmp_path, LEAST.replace("{title: t}", '{title: [{text: "{a}: {b, c.d}"}, t]}'))
+    assert read_one(format_, b'{"a": "A", "b": "-", "c": {"d": "D"}}').title == "A: D"
+    assert read_one(format_, b'{"a": "A", "t": "T"}').title == "T"
+
+
+def test_a_fallback_title_may_be_worked_out(tmp_path):
+    format_ = load(
+        tmp_path, LEAST + "fallback_title: [{text: 'Rule {r}'}, {jinja: \"'Kind ' ~ raw.k.split('/')[0]\"}]\n"
+    )
+    assert read_one(format_, b'{"r": 5}').title == "Rule 5"
+    assert read_one(format_, b'{"k": "a/b"}').title == "Kind a"
+
+
+def test_only_the_formats_that_are_named_are_loaded(tmp_path):
+    (tmp_path / "broken.yaml").write_text("product: [")
+    (tmp_path / "good.yaml").write_text(LEAST)
+    assert list(load_formats([tmp_path], {"good", "unknown"})) == ["good"]
+    assert list(find_formats([tmp_path])) == ["broken", "good"]

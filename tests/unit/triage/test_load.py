@@ -46,6 +46,15 @@ def test_every_problem_of_every_route_is_told_with_its_place(tmp_path):
     assert list(find_problems(settings)) == problems
 
 
+def test_links_that_are_only_paths_lead_to_the_console_of_the_routes_settings(tmp_path):
+    routes = """\
+  - {name: a, topic: a, format: qradar, factory: incident-siem, settings: {console_url: "https://qradar.example"}}
+  - {name: b, topic: b, format: qradar, factory: incident-siem}
+"""
+    routing = load_routing(loaded(tmp_path, routes))
+    assert [route.console_url for route in routing.routes] == ["https://qradar.example", ""]
+
+
 def test_a_factory_that_does_not_load_is_told_where_it_is_wanted(tmp_path):
     (tmp_path / "own").mkdir()
     (tmp_path / "own" / "my_own.py").write_text("import nowhere_to_be_found\n")
@@ -82,3 +91,53 @@ def test_the_same_settings_have_the_same_profile(tmp_path):
     one, same, changed = (load_routing(loaded(tmp_path, each)).routes[0].profile for each in (route, route, other))
     assert one.hash == same.hash
     assert one.hash != changed.hash
+
+
+OWN = """\
+product: Mine
+recognised_by: {mine: present}
+fields: {title: mine, host: host}
+states: false
+group_by: [host]
+examples:
+  - name: an alert
+    payload: {mine: x}
+    expect: {title: EXPECTED}
+"""
+
+
+def own_format(tmp_path, expected="x", name="mine"):
+    (tmp_path / "own").mkdir(exist_ok=True)
+    (tmp_path / "own" / f"{name}.yaml").write_text(OWN.replace("EXPECTED", expected))
+    path = tmp_path / "bridge.yaml"
+    path.write_text("formats: [own]\n" + BASE + "  - {name: a, topic: a, format: wazuh, factory: incident-siem}\n")
+    return load_settings(path)
+
+
+def test_the_examples_of_a_sites_own_formats_are_run_also_where_no_route_names_them(tmp_path):
+    assert find_problems(own_format(tmp_path)) == []
+    (problem,) = find_problems(own_format(tmp_path, "y"))
+    assert problem == f"{tmp_path}/own/mine.yaml:7:5: example 'an alert': title: 'y' expected, found 'x'"
+
+
+def test_a_sites_own_format_takes_the_place_of_a_bundled_one(tmp_path):
+    routing = load_routing(own_format(tmp_path, name="wazuh"))
+    assert routing.formats["wazuh"].product == "Mine"
+    assert routing.routes[0].format is routing.formats["wazuh"]
+
+
+def test_only_the_formats_of_use_are_loaded(tmp_path):
+    assert list(load_routing(own_format(tmp_path)).formats) == ["wazuh", "mine"]
+
+
+def test_auto_takes_all_formats(tmp_path):
+    route = "  - {name: a, topic: a, format: auto, factory: incident-siem}\n"
+    routing = load_routing(loaded(tmp_path, f"{route}{route.replace('name: a', 'name: b')}"))
+    assert {"wazuh", "cef", "generic"} <= routing.formats.keys()
+    assert routing.routes[0].format is routing.routes[1].format  # or the second would take no part
+    assert find_problems(loaded(tmp_path, route)) == []
+
+
+def test_auto_is_offered_where_a_format_is_misspelt(tmp_path):
+    settings = loaded(tmp_path, "  - {name: a, topic: a, format: autto, factory: incident-siem}\n")
+    assert "there is no format 'autto'; did you mean auto?" in find_problems(settings)[0]

@@ -67,6 +67,106 @@ def alert(name, **more):
     return {"rule": {"name": name}, **more}
 
 
+HELD = parse(
+    FORMAT
+    + """
+unwrap: inner, other.inner
+drop: [{reason: not_an_alert, if: {kind: {not: [alert, null]}}}, {reason: paused, if: {^quiet: "true"}}]
+"""
+)
+
+
+@pytest.mark.parametrize(
+    ("payload", "found"),
+    [
+        ({"inner": alert("x")}, ["x"]),
+        ({"other": {"inner": alert("x")}}, ["x"]),
+        ({"inner": {"_id": "1", "_source": alert("x")}}, ["x"]),
+        ({"_id": "1", "_source": alert("x")}, ["x"]),
+        (alert("outer", inner=alert("x")), ["outer"]),
+        ({"value": [{"inner": alert("x")}, {"inner": {}}]}, ["x", "unrecognised_shape"]),
+        ({"inner": {"inner": alert("x")}}, ["unrecognised_shape"]),
+        ({"inner": [alert("x")]}, ["unrecognised_shape"]),
+        ({"inner": alert("x"), "quiet": True}, ["paused"]),
+    ],
+)
+def test_an_object_that_holds_an_alert_stands_for_it(payload, found):
+    assert kinds(payload, HELD) == found
+
+
+@pytest.mark.parametrize(
+    ("payload", "found"),
+    [
+        ({"kind": "flow"}, ["not_an_alert"]),
+        ({"kind": "flow", "inner": alert("x")}, ["not_an_alert"]),
+        ({"inner": {"kind": "flow"}}, ["not_an_alert"]),
+        ({"value": [{"kind": "flow"}, {"kind": "alert"}, alert("x")]}, ["not_an_alert", "unrecognised_shape", "x"]),
+        (alert("x", kind="flow"), ["not_an_alert"]),
+    ],
+)
+def test_what_a_product_sends_besides_alerts_is_dropped_though_it_is_not_recognised(payload, found):
+    assert kinds(payload, HELD) == found
+
+
+STATED = FORMAT.replace(
+    'states: {path: "status, ^status", resolved: [resolved, closed]}',
+    "states: [{path: a, if: {word: [null, done]}, resolved: {not: 0}, firing: 0}, {path: b, resolved: 3, firing: 1}]",
+)
+
+
+@pytest.mark.parametrize(
+    ("facts", "state", "one_shot"),
+    [
+        ({"a": 0}, State.FIRING, False),
+        ({"a": 7}, State.RESOLVED, False),
+        ({"a": 7, "word": "Done"}, State.RESOLVED, False),
+        ({"a": 7, "word": "other"}, State.FIRING, True),
+        ({"b": 3}, State.RESOLVED, False),
+        ({"a": 0, "b": 3}, State.RESOLVED, False),
+        ({"a": 7, "b": 1}, State.RESOLVED, False),
+        ({"b": 2}, State.FIRING, True),
+        ({}, State.FIRING, True),
+    ],
+)
+def test_of_several_places_of_a_state_one_that_resolves_is_enough(facts, state, one_shot):
+    (element,) = read(alert("x", **facts), parse(STATED))
+    assert (element.state, element.one_shot) == (state, one_shot)
+
+
+def test_a_severity_may_depend_on_another_fact():
+    scale = "severity: [{path: n, if: {kind: small}, scale: {high: 1+}}, {path: n, scale: {low: 0+}}]"
+    format_ = parse("\n".join(scale if line.startswith("severity:") else line for line in FORMAT.splitlines()))
+    assert read_one(alert("x", n=2, kind="small"), format_).severity is Severity.HIGH
+    assert read_one(alert("x", n=2, kind="large"), format_).severity is Severity.LOW
+
+
+def test_a_fact_may_be_put_together_or_lie_in_one_of_several():
+    fields = """
+  user: [{text: "{org}/{nick, login}"}, nick]
+  host: {of: things, if: {kind: [host, fqdn]}, path: value}
+"""
+    format_ = parse(FORMAT.replace("\n  host: host\n  user: user\n", fields))
+    things = [{"kind": "ip", "value": "a"}, {"kind": "fqdn", "value": "b:80"}]
+    element = read_one(alert("x", org="o", login="n", things=things), format_)
+    assert (element.user, element.host) == ("o/n", "b")
+    element = read_one(alert("x", nick="n", things={"kind": "Host", "value": "c"}), format_)
+    assert (element.user, element.host) == ("n", "c")
+
+
+def test_a_condition_on_an_end_may_be_turned_round():
+    format_ = parse(FORMAT + "drop: [{reason: other, if: {kind: {not: {ends_with: [alert, 7, null]}}}}]")
+    assert kinds([alert("a", kind="flow"), alert("b", kind={})], format_) == ["other", "other"]
+    payload = [alert("a", kind="Big Alert "), alert("b", kind=17), alert("c", kind="-"), alert("d")]
+    assert kinds(payload, format_) == ["a", "b", "c", "d"]
+
+
+def test_notes_may_have_several_conditions_of_which_one_must_hold():
+    format_ = parse(FORMAT.replace("{^left_out: {not: [0, null]}}", "[{a: 1}, {b: 2, c: 3}]"))
+    assert "batch_truncated" in read_one(alert("x", a=1), format_).notes
+    assert "batch_truncated" in read_one(alert("x", b=2, c=3), format_).notes
+    assert "batch_truncated" not in read_one(alert("x", b=2), format_).notes
+
+
 def test_every_fact_has_its_place():
     raw = {
         "id": 42,
@@ -239,6 +339,38 @@ def test_elements_are_numbered_in_order_with_those_that_are_no_alerts():
 def test_a_hit_keeps_its_id():
     hits = {"hits": {"hits": [{"_id": "1", "_source": alert("a")}]}}
     assert read_one(hits).raw == {**alert("a"), "_id": "1"}
+
+
+@pytest.mark.parametrize(
+    ("hit", "found"),
+    [
+        ({"_id": "7", "fields": alert("x")}, ("x", "7")),
+        ({"_id": "7", "_source": {}, "fields": alert("x")}, ("x", "7")),
+        ({"_id": "7", "_source": alert("y"), "fields": alert("x")}, ("y", "7")),
+    ],
+)
+def test_of_a_hit_the_fields_stand_in_for_its_source(hit, found):
+    for payload in (hit, [hit], {"hits": {"hits": [hit]}}):
+        element = read_one(payload)
+        assert (element.title, element.raw["_id"]) == found
+
+
+@pytest.mark.parametrize(
+    ("link", "found"),
+    [
+        ("/d/1?x=2", "https://siem.example/ui/d/1?x=2"),
+        ("https://other.example/d", "https://other.example/d"),
+        ("//evil.example/d", None),
+        ("d/1", None),
+        ("/a b", None),
+        (5, None),
+    ],
+)
+def test_a_link_that_is_only_a_path_leads_to_the_console(link, found):
+    event = Event(1, b"t", orjson.dumps(alert("x", link=link)), 1_772_452_800.0)
+    options = {"timezone": ZoneInfo("UTC"), "unknown_severity": Severity.LOW}
+    (element,) = ACME.read(event, **options, console_url="https://siem.example/ui/")
+    assert element.link == found
 
 
 def test_members_see_what_held_them():

@@ -2,7 +2,7 @@ import pytest
 
 from itop_bridge.alert import State
 from itop_bridge.journal.triage import Landing, Seen, Verdict
-from itop_bridge.triage.repeat import decide_landing
+from itop_bridge.triage.repeat import decide_landing, decide_retry
 
 T = 1_000.0
 
@@ -56,3 +56,41 @@ def test_what_is_known_under_the_id_decides(known, comes, action, reason):
 def test_only_what_continues_an_episode_is_of_the_same_one():
     assert decide_landing(seen(), landing("resolved")) == Verdict("accept", "resolved", same_episode=True)
     assert not decide_landing(seen("resolved"), landing(episode=T + 1)).same_episode
+
+
+TOLD = Verdict("accept", "retried")
+OVERTAKEN = Verdict("accept", "retried", overtaken=True)
+UPDATE = Verdict("accept", "retried", same_episode=True, overtaken=True)
+OVER = Verdict("drop", "already_resolved")
+
+
+@pytest.mark.parametrize(
+    ("known", "comes", "verdict"),
+    [
+        # never a repeat; what is known and newer stays
+        (None, landing(), TOLD),
+        (seen(), landing(), UPDATE),
+        (seen(handled=True), landing(), UPDATE),
+        (seen(), landing(episode=T + 1), TOLD),
+        (seen(episode=T + 1), landing(), UPDATE),
+        (seen("resolved"), landing(), OVERTAKEN),
+        (seen("waiting"), landing(), OVERTAKEN),
+        (seen("resolved"), landing(episode=T + 1), TOLD),
+        # in a format without times what was received later is newer
+        (seen(episode=None), landing(episode=None), UPDATE),
+        (seen("resolved", episode=None), landing(episode=None, received=T - 1), OVERTAKEN),
+        (seen("resolved", episode=None), landing(episode=None, received=T + 1), TOLD),
+        # one-shot
+        (None, landing(one_shot=True), TOLD),
+        (seen(one_shot=True), landing(one_shot=True), UPDATE),
+        (seen(one_shot=True), landing(one_shot=True, episode=T + 1), Verdict("accept", "retried", same_episode=True)),
+        # a resolve waits for nothing, and ends nothing that fired again since
+        (None, landing("resolved"), TOLD),
+        (seen(), landing("resolved"), Verdict("accept", "resolved", same_episode=True)),
+        (seen(episode=T + 1), landing("resolved"), OVER),
+        (seen(episode=None, received=T + 1), landing("resolved", episode=None), OVER),
+        (seen("resolved"), landing("resolved", content="d"), OVER),
+    ],
+)
+def test_what_is_tried_again(known, comes, verdict):
+    assert decide_retry(known, comes) == verdict

@@ -184,3 +184,74 @@ async def test_triage_is_woken_by_intake_and_ends_when_asked(tmp_path, usual):
     await asyncio.wait_for(running, 5)
     assert running.done()
     await store.close()
+
+
+async def published(tmp_path, topic, *payloads):
+    """A journal with these messages."""
+    store = await Store.open(tmp_path / "j.db")
+    intake = IntakeJournal(store)
+    batch = [Received(topic, payload, 1.0, len(payload)) for payload in payloads]
+    await intake.record_events(await intake.open_connection(session_present=False), batch)
+    return store
+
+
+async def rows(store, query):
+    return await store.read(lambda sql: [tuple(row) for row in sql.execute(query)])
+
+
+async def test_a_case_and_a_dead_letter_know_their_route(tmp_path, usual):
+    batch = [orjson.dumps([alert(), 7]), b"rubbish"]
+    store = await published(tmp_path, b"siem/EXC/generic", *batch)
+    triage = Triage(TriageJournal(store, lambda: 1.0), usual, Alarms())
+    await triage.step()
+    assert await rows(store, "SELECT route FROM cases") == [("severe",)]
+    assert await rows(store, "SELECT reason, route FROM dead_letters") == [
+        ("not_an_object", "severe"),
+        ("invalid_json", "severe"),
+    ]
+    await store.close()
+
+
+async def test_what_no_route_has_knows_none(tmp_path, usual):
+    store = await published(tmp_path, b"other", b"{}")
+    await Triage(TriageJournal(store, lambda: 1.0), usual, Alarms()).step()
+    assert await rows(store, "SELECT route FROM dead_letters") == [(None,)]
+    await store.close()
+
+
+def test_a_failure_of_a_later_route_is_that_routes(usual):
+    (result,) = mapped(usual, "siem//generic", alert(severity="medium"))
+    assert (result.reason, result.route) == ("organization_missing", "minor")
+
+
+async def test_many_letters_are_worked_off_in_parts(tmp_path, usual):
+    store = await published(tmp_path, b"other", *[orjson.dumps(alert(id=f"a{n}")) for n in range(1_100)])
+    triage = Triage(TriageJournal(store, lambda: 1.0), usual, Alarms())
+    while await triage.step():
+        pass
+    assert triage.counters.rejected == 1_100
+    await store.write(lambda sql: sql.execute("UPDATE dead_letters SET state = 'retrying'").rowcount)
+    await store.write(lambda sql: sql.execute("UPDATE events SET topic = CAST('fixed/generic' AS BLOB)").rowcount)
+    assert await triage.step()
+    assert not await triage.step()
+    assert await rows(store, "SELECT state, count(*) FROM dead_letters GROUP BY state") == [("retried", 1_100)]
+    assert await rows(store, "SELECT count(*) FROM intents") == [(1_100,)]
+    assert (triage.counters.accepted, triage.counters.rejected) == (1_100, 1_100)
+    await store.close()
+
+
+def test_an_alert_of_format_auto_has_the_case_of_the_format_that_it_is(tmp_path):
+    text = "  - {name: all, topic: all, format: auto, factory: incident-siem}\n"
+    auto = routes(tmp_path, text)
+    named = routes(tmp_path, text.replace("auto", "wazuh"))
+    wazuh = {"id": "1.2", "rule": {"id": "5710", "level": 12, "description": "d"}, "agent": {"id": "003"}}
+    (told,) = mapped(auto, "all", wazuh)
+    (known,) = mapped(named, "all", wazuh)
+    assert told.intents[0].case_key == known.intents[0].case_key
+    assert json.loads(told.intents[0].facts)["format"] == "wazuh"
+
+
+def test_what_auto_does_not_recognise_is_a_dead_letter(tmp_path):
+    auto = routes(tmp_path, "  - {name: all, topic: all, format: auto, factory: incident-siem}\n")
+    (rejected,) = mapped(auto, "all", b"hello")
+    assert (rejected.reason, rejected.route) == ("unrecognised_shape", "all")

@@ -123,6 +123,8 @@ def test_absolute_links_are_links(value):
         "http://",
         "https://good.example@evil.example/",
         "https://a.example/ b",
+        "https://a.ex\x04ample/",
+        "https://a.example/\u202egpj.exe",
         "https://a.example\nhttps://b",
         "https://a.example/" + "x" * 3000,
         5,
