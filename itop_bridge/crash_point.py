@@ -6,6 +6,7 @@ costs one comparison.
 
 import os
 import signal
+from collections.abc import Callable
 from typing import NoReturn
 
 CRASH_POINTS = (
@@ -17,7 +18,7 @@ CRASH_POINTS = (
     "triage.landed",  # inside the transaction
     "triage.committed",
     "delivery.marked",  # the attempt is in flight, nothing is sent
-    "delivery.sent",  # iTop has answered, the answer is not read
+    "delivery.sent",  # iTop has answered a write, the answer is not read
     "delivery.answered",  # the answer is read, not stored
     "delivery.settled",  # inside the transaction
     "delivery.looked",  # a token was looked for, what was found is not stored
@@ -46,16 +47,18 @@ def is_armed(name: str) -> bool:
     return name == _name
 
 
-def pass_point(name: str) -> None:
-    """End the process here, if that was asked for."""
+def pass_point(name: str, before: Callable[[], object] | None = None) -> None:
+    """End the process here, if that was asked for; `before` does what else happens only after this point."""
     if name == _name:
-        _count_down()
+        _count_down(before)
 
 
-def _count_down() -> None:
+def _count_down(before: Callable[[], object] | None) -> None:
     global _left  # noqa: PLW0603 - of the process, as the variable is
     _left -= 1
     if _left <= 0:
+        if before:
+            before()
         crash()
 
 

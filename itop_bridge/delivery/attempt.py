@@ -9,6 +9,7 @@ from typing import Any
 
 import structlog
 
+from itop_bridge.crash_point import pass_point
 from itop_bridge.delivery.failure import Action, Consequence, decide_consequence, is_itops_own
 from itop_bridge.delivery.look import LOOK_AGAIN_S
 from itop_bridge.delivery.zone import ServerClock
@@ -98,8 +99,10 @@ class Sender:
         attempt = await self._journal.record_attempt(
             Draft(case.id, order.kind, order.token, incident, order.through, order.message, order.effect)
         )
+        pass_point("delivery.marked")
         try:
             answer = await self._gate.call(order.operation)
+            pass_point("delivery.answered")
             if not answer.objects:
                 raise ServerError("iTop answered yes, and named no object")
         except ITopError as error:

@@ -42,6 +42,8 @@ _ENDED_BY_PERSON = (
 
 _MOST_LOOKS = 200
 _LONGEST_PAUSE_S = 60.0
+_CLOSED_S = 5.0
+"""How often operators' pauses are looked at while iTop cannot be reached."""
 _READ_FAILED_S = 30.0
 _READ_REFUSED_S = 300.0
 _REST_S = 5.0
@@ -119,6 +121,7 @@ class Delivery:
         found = await self._journal.recover(now + self._pace.server_time_limit_s, now + 86_400.0)
         if found:
             log.warning("attempts.unknown", attempts=found, look_in_s=self._pace.server_time_limit_s)
+        await self._tell_pauses()
 
     async def release(self) -> None:
         """The configuration was read again: a person has looked. Try the parked cases once more, and end the alarms
@@ -134,12 +137,20 @@ class Delivery:
         stopping = asyncio.create_task(stop.wait(), name="delivery-stop")
         try:
             while not stop.is_set():
-                await _first(stopping, self._gate.wait_open())
-                if not stop.is_set() and not await self._turn():
+                if not await _first(stopping, self._gate.wait_open(), timeout_s=_CLOSED_S):
+                    await self._tell_pauses()
+                elif not stop.is_set() and not await self._turn():
                     await self._pause(stopping)
         finally:
             stopping.cancel()
             await self.finish()
+
+    async def _tell_pauses(self) -> None:
+        """What operators hold back is an alarm for as long as they do."""
+        if paused := await self._journal.fetch_pauses():
+            self._alarms.raise_("delivery_paused", detail="all routes" if "*" in paused else ", ".join(sorted(paused)))
+        else:
+            self._alarms.clear("delivery_paused")
 
     async def _expire(self) -> None:
         now = self._monotonic()
@@ -159,6 +170,7 @@ class Delivery:
         """One round: look for tokens, read what is due, start a task per case. False if nothing was due."""
         self._raise_bugs()
         self._wake.clear()
+        await self._tell_pauses()
         # noted before anything is read: of a case whose task ends meanwhile, what was read is stale
         busy = set(self._tasks)
         looks = [attempt for attempt in await self._fetch_looks() if attempt.case_id not in busy]
@@ -450,11 +462,12 @@ def _dealt_at(incident: Incident) -> float | None:
 
 async def _first(
     stopping: asyncio.Task[Literal[True]], waiting: Awaitable[object], *, timeout_s: float | None = None
-) -> None:
-    """Wait for `waiting`, for the stop, or for the time."""
+) -> bool:
+    """Wait for `waiting`, for the stop, or for the time. True if `waiting` is over."""
     task = asyncio.ensure_future(waiting)
     try:
         await asyncio.wait({stopping, task}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+        return task.done()
     finally:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError, ITopError):  # a gate that is stopped says so by an error

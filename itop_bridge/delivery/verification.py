@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import structlog
 
+from itop_bridge.crash_point import pass_point
 from itop_bridge.delivery.attempt import Sender
 from itop_bridge.delivery.incident import Incident
 from itop_bridge.delivery.look import Absent, GivenUp, Kept, Lost, Proved, decide_finding
@@ -52,6 +53,7 @@ class Verification:
         """Look for the tokens whose time has come, and do what follows."""
         searches = [search for attempt in looks if (search := await self._search(attempt))]
         found = await self._reader.find_tokens(searches)
+        pass_point("delivery.looked")
         visible = await self._fetch_visible([s for s in searches if s.incident and s.token not in found])
         for attempt in looks:
             await self._settle_look(attempt, found.get(attempt.token), visible=attempt.incident in visible)

@@ -21,6 +21,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from itop_bridge.crash_point import pass_point
 from itop_bridge.errors import BridgeError
 from itop_bridge.intake.inbox import Delivery, Inbox
 from itop_bridge.intake.overlap import identify_filter, overlap_somewhere
@@ -175,6 +176,7 @@ class Connection(aiomqtt.Client):
         if self.loss is None:
             for delivery in deliveries:
                 self._client.ack(delivery.mid, delivery.qos)
+                pass_point("intake.acknowledging", self._client.loop_write)  # else it is sent by the loop, later
             if self._paused and self._inbox.has_room:
                 self._resume()
 

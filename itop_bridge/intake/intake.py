@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
+from itop_bridge.crash_point import pass_point
 from itop_bridge.errors import JournalFullError
 from itop_bridge.intake.broker import Broker
 from itop_bridge.intake.connection import (
@@ -162,7 +163,11 @@ class Intake:
         stopping = asyncio.create_task(self._stop_taking(connection), name="intake-stop")
         tending = asyncio.create_task(self._tend(connection), name="intake-tend")
         try:
-            while (batch := await connection.next_batch()) and await self._record(number, batch):
+            while batch := await connection.next_batch():
+                pass_point("intake.read")
+                if not await self._record(number, batch):
+                    break
+                pass_point("intake.committed")
                 batch.acknowledge()
         finally:
             self._note_disconnected()

@@ -16,10 +16,11 @@ from urllib.request import getproxies, proxy_bypass
 import aiohttp
 
 from itop_bridge import __version__
+from itop_bridge.crash_point import pass_point
 from itop_bridge.errors import ConfigurationError
 from itop_bridge.itop.answer import Answer, parse_answer, translate_exception
 from itop_bridge.itop.error import NoReplyError, RequestError
-from itop_bridge.itop.operation import Operations
+from itop_bridge.itop.operation import Operations, is_reading
 
 _PATH = "/webservices/rest.php"
 _CONNECT_S = 10.0
@@ -92,6 +93,8 @@ class Client(Operations):
             # a file, since aiohttp writes it in pieces, and a large text at once
             sending = self._session.post(self._url, data=io.BytesIO(body.encode()), allow_redirects=False)
             async with sending as response:
+                if not is_reading(operation):
+                    pass_point("delivery.sent")
                 received = await _read_whole(response, self._connection.max_answer_bytes)
         except (aiohttp.ClientError, OSError) as error:
             raise translate_exception(error) from error

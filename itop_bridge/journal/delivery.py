@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
+from itop_bridge.crash_point import pass_point
 from itop_bridge.errors import JournalFullError
 from itop_bridge.journal.case import Attempt, CaseState, Draft, Owing, Settlement
 from itop_bridge.journal.store import Store
@@ -21,14 +22,22 @@ _COLUMNS = (
 _CASE_COLUMNS = frozenset(_COLUMNS.replace(" ", "").split(",")) | {"due"}
 _ATTEMPT = "id, case_id, kind, token, incident, through, state, sent, look, looks, message, effect"
 
+# what operators hold back stays due, and is not taken: see journal/operation.py
+_TAKEN = """
+    parked IS NULL AND route NOT IN (SELECT route FROM pauses) AND NOT EXISTS (SELECT 1 FROM pauses WHERE route = '*')
+"""
+_LOOKED = """
+    NOT EXISTS (SELECT 1 FROM cases JOIN pauses ON pauses.route IN (cases.route, '*') WHERE cases.id = case_id)
+"""
+
 # By urgency; within it the organisations in turn, oldest first.
 _DUE = f"""
     SELECT {_COLUMNS} FROM (
         SELECT *, row_number() OVER (PARTITION BY rank, organization ORDER BY coalesce(oldest, due), id) AS turn
-        FROM cases WHERE due <= ? AND parked IS NULL
+        FROM cases WHERE due <= ? AND {_TAKEN}
     ) ORDER BY rank, turn, coalesce(oldest, due), id LIMIT ?
 """
-_OLDEST = f"SELECT {_COLUMNS} FROM cases WHERE due <= ? AND parked IS NULL ORDER BY coalesce(oldest, due), id LIMIT ?"
+_OLDEST = f"SELECT {_COLUMNS} FROM cases WHERE due <= ? AND {_TAKEN} ORDER BY coalesce(oldest, due), id LIMIT ?"
 
 
 class DeliveryJournal:
@@ -39,7 +48,10 @@ class DeliveryJournal:
         self._clock = clock
 
     async def fetch_due(self, limit: int) -> list[CaseState]:
-        """Cases whose turn it is: the most urgent first, organisations in turn, and every tenth the oldest of all."""
+        """Cases whose turn it is: the most urgent first, organisations in turn, and every tenth the oldest of all.
+
+        None of a route that is held back.
+        """
         now = self._clock()
         return await self._store.read(lambda sql: _fetch_due(sql, now, limit))
 
@@ -47,12 +59,16 @@ class DeliveryJournal:
         """One case as it is now."""
         return await self._store.read(lambda sql: _load_case(sql, case_id))
 
+    async def fetch_pauses(self) -> list[str]:
+        """The routes that are held back; '*' is every route."""
+        return await self._store.read(lambda sql: [str(row[0]) for row in sql.execute("SELECT route FROM pauses")])
+
     async def next_due(self) -> float | None:
-        """When the next case or look is due; None if nothing is."""
+        """When the next case or look is due, of those that are not held back; None if nothing is."""
         return await self._store.read(_next_due)
 
     async def fetch_looks(self, limit: int) -> list[Attempt]:
-        """Attempts whose token is to be looked for by now, oldest first."""
+        """Attempts whose token is to be looked for by now, oldest first; none of what is held back."""
         now = self._clock()
         return await self._store.read(lambda sql: _fetch_looks(sql, now, limit))
 
@@ -176,13 +192,15 @@ class DeliveryJournal:
 
     async def release_parked(self) -> int:
         """Try every parked case once more. Returns how many."""
-        return await self._store.write(_release_parked)
+        now = self._clock()
+        return await self._store.write(lambda sql: _release_parked(sql, now))
 
     async def recover(self, look: float, latest_due: float) -> int:
         """On start: what is in flight is unknown, to be looked for from `look` on; parked cases are tried once more,
         since the configuration may have been mended; times far ahead (the clock jumped) are clamped. Returns how many
         attempts are unknown."""
-        return await self._store.write(lambda sql: _recover(sql, look, latest_due))
+        now = self._clock()
+        return await self._store.write(lambda sql: _recover(sql, now, look, latest_due))
 
 
 def _fetch_due(sql: sqlite3.Connection, now: float, limit: int) -> list[CaseState]:
@@ -237,15 +255,19 @@ def _attempt(row: tuple[Any, ...]) -> Attempt:
 
 
 def _fetch_looks(sql: sqlite3.Connection, now: float, limit: int) -> list[Attempt]:
-    rows = sql.execute(f"SELECT {_ATTEMPT} FROM attempts WHERE look <= ? ORDER BY look, id LIMIT ?", (now, limit))
+    rows = sql.execute(
+        f"SELECT {_ATTEMPT} FROM attempts WHERE look <= ? AND {_LOOKED} ORDER BY look, id LIMIT ?", (now, limit)
+    )
     return [_attempt(row) for row in rows]
 
 
 def _next_due(sql: sqlite3.Connection) -> float | None:
-    due = sql.execute("SELECT min(due) FROM cases WHERE due IS NOT NULL").fetchone()[0]
-    look = sql.execute("SELECT min(look) FROM attempts WHERE look IS NOT NULL").fetchone()[0]
-    known = [] if due is None else [float(due)]
-    known += [] if look is None else [look + LOOK_TOGETHER_S]
+    due = sql.execute(f"SELECT due FROM cases WHERE due IS NOT NULL AND {_TAKEN} ORDER BY due LIMIT 1").fetchone()
+    look = sql.execute(
+        f"SELECT look FROM attempts WHERE look IS NOT NULL AND {_LOOKED} ORDER BY look LIMIT 1"
+    ).fetchone()
+    known = [] if due is None else [float(due[0])]
+    known += [] if look is None else [look[0] + LOOK_TOGETHER_S]
     return min(known) if known else None
 
 
@@ -327,6 +349,7 @@ def _settle(sql: sqlite3.Connection, settlement: Settlement) -> None:
         sql.execute("UPDATE cases SET told_seq = max(told_seq, ?) WHERE id = ?", (through, case_id))
     sql.execute("UPDATE cases SET failures = 0 WHERE id = ?", (case_id,))
     _requeue(sql, case_id)
+    pass_point("delivery.settled")
 
 
 def _requeue(sql: sqlite3.Connection, case_id: int) -> None:
@@ -344,15 +367,18 @@ def _requeue(sql: sqlite3.Connection, case_id: int) -> None:
 def _record_lost(sql: sqlite3.Connection, attempt: Attempt, now: float) -> None:
     sql.execute("UPDATE attempts SET state = 'confirmed', look = NULL WHERE id = ?", (attempt.id,))
     sql.execute(
-        "INSERT INTO dead_letters (case_id, reason, detail, at) VALUES (?, 'entry_lost', ?, ?)",
-        (attempt.case_id, attempt.message, now),
+        "INSERT INTO dead_letters (case_id, route, reason, detail, at)"
+        " SELECT id, route, 'entry_lost', ?, ? FROM cases WHERE id = ?",
+        (attempt.message, now, attempt.case_id),
     )
 
 
 def _park(sql: sqlite3.Connection, case_id: int, letter: tuple[object, ...]) -> None:
     sql.execute("UPDATE cases SET parked = ?, due = NULL WHERE id = ?", (letter[0], case_id))
     sql.execute(
-        "INSERT INTO dead_letters (case_id, reason, field, detail, at) VALUES (?, ?, ?, ?, ?)", (case_id, *letter)
+        "INSERT INTO dead_letters (case_id, route, reason, field, detail, at)"
+        " SELECT id, route, ?, ?, ?, ? FROM cases WHERE id = ?",
+        (*letter, case_id),
     )
 
 
@@ -383,7 +409,7 @@ _EXPIRED = """
     SELECT alerts.scope, alerts.id, alerts.case_id, alerts.first_seq, json_extract(body, '$.policy.expired')
     FROM alerts JOIN cases ON cases.id = alerts.case_id JOIN profiles ON profiles.hash = cases.profile
     WHERE alerts.state = 'firing' AND alerts.one_shot = 0
-    AND alerts.received < ? - json_extract(body, '$.policy.firing_expires') LIMIT ?
+    AND alerts.heard < ? - json_extract(body, '$.policy.firing_expires') LIMIT ?
 """
 _RESOLVE_EXPIRED = """
     INSERT OR IGNORE INTO intents
@@ -403,17 +429,19 @@ def _expire_firing(sql: sqlite3.Connection, now: float, most: int) -> int:
     return len(expired)
 
 
-def _release_parked(sql: sqlite3.Connection) -> int:
+def _release_parked(sql: sqlite3.Connection, now: float) -> int:
+    # an entry that was lost stays lost, whatever becomes of its case
     sql.execute(
-        "UPDATE dead_letters SET state = 'retried' WHERE state = 'open'"
-        " AND case_id IN (SELECT id FROM cases WHERE parked IS NOT NULL)"
+        "UPDATE dead_letters SET state = 'retried', settled = ? WHERE state = 'open' AND reason <> 'entry_lost'"
+        " AND case_id IN (SELECT id FROM cases WHERE parked IS NOT NULL)",
+        (now,),
     )
     return sql.execute("UPDATE cases SET parked = NULL, failures = 0, due = 0 WHERE parked IS NOT NULL").rowcount
 
 
-def _recover(sql: sqlite3.Connection, look: float, latest_due: float) -> int:
+def _recover(sql: sqlite3.Connection, now: float, look: float, latest_due: float) -> int:
     found = sql.execute("UPDATE attempts SET state = 'unknown', look = ? WHERE state = 'in_flight'", (look,)).rowcount
-    _release_parked(sql)
+    _release_parked(sql, now)
     sql.execute("UPDATE attempts SET look = ?1 WHERE look > ?1", (latest_due,))
     sql.execute("UPDATE cases SET due = ?1 WHERE due > ?1", (latest_due,))
     return found

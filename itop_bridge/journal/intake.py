@@ -6,6 +6,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from itop_bridge.crash_point import pass_point
 from itop_bridge.journal.store import Store
 
 MOST_IN_FLIGHT = 65_535
@@ -36,6 +37,36 @@ class Received:
         return hashed.digest()
 
 
+class _Candidates:
+    """Ids of events by their digest, the oldest first. Small, since there may be 65,535: most digests have one."""
+
+    def __init__(self) -> None:
+        self._first: dict[bytes, int] = {}
+        self._further: defaultdict[bytes, deque[int]] = defaultdict(deque)
+
+    def add(self, digest: bytes, event_id: int) -> None:
+        """A later event."""
+        if digest in self._first:
+            self._further[digest].append(event_id)
+        else:
+            self._first[digest] = event_id
+
+    def take(self, digest: bytes) -> int | None:
+        """The oldest, which is none any more."""
+        event_id = self._first.pop(digest, None)
+        if event_id is not None and digest in self._further:
+            self._first[digest] = self._further[digest].popleft()
+            if not self._further[digest]:
+                del self._further[digest]
+        return event_id
+
+    def put_back(self, digest: bytes, event_id: int) -> None:
+        """One that was taken last."""
+        if digest in self._first:
+            self._further[digest].appendleft(self._first[digest])
+        self._first[digest] = event_id
+
+
 class IntakeJournal:
     """Appends events. A message that the broker sends again after a reconnect finds its row and makes no second one.
 
@@ -46,14 +77,14 @@ class IntakeJournal:
     def __init__(self, store: Store, on_recorded: Callable[[], None] = lambda: None) -> None:
         self._store = store
         self._on_recorded = on_recorded
-        self._candidates: defaultdict[bytes, deque[int]] = defaultdict(deque)
+        self._candidates = _Candidates()
 
     async def open_connection(self, *, session_present: bool) -> int:
         """Number a new connection. Without the broker's session nothing is redelivered, so nothing is a candidate."""
-        self._candidates.clear()
+        self._candidates = _Candidates()
         if session_present:
             for digest, event_id in await self._store.read(_fetch_candidates):
-                self._candidates[digest].append(event_id)
+                self._candidates.add(digest, event_id)
         return await self._store.write(_next_connection)
 
     async def record_events(self, connection: int, batch: Sequence[Received]) -> int:
@@ -66,16 +97,16 @@ class IntakeJournal:
         again: list[tuple[bytes, int]] = []
         for message in batch:
             digest = message.digest
-            candidates = self._candidates.get(digest)
-            if candidates:
-                again.append((digest, candidates.popleft()))
+            event_id = self._candidates.take(digest)
+            if event_id is not None:
+                again.append((digest, event_id))
             else:
                 new.append(_row(message, connection, digest))
         try:
             await self._store.write(lambda sql: _insert(sql, connection, new, [event_id for _, event_id in again]))
         except Exception:
             for digest, event_id in reversed(again):
-                self._candidates[digest].appendleft(event_id)
+                self._candidates.put_back(digest, event_id)
             raise
         if new:
             self._on_recorded()
@@ -139,3 +170,4 @@ def _insert(sql: sqlite3.Connection, connection: int, new: list[tuple[object, ..
         new,
     )
     sql.executemany("UPDATE events SET seen = ? WHERE id = ?", [(connection, event_id) for event_id in again])
+    pass_point("intake.inserted")

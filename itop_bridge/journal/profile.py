@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from itop_bridge.intent import Texts, Writing
+from itop_bridge.intent import Cmdb, Texts, Writing
 from itop_bridge.settings.policy import Policy
 
 
@@ -38,6 +38,7 @@ def parse_profile(body: str) -> Profile:
     writing["texts"] = Texts(**_known(Texts, writing["texts"]))
     writing["references"] = tuple(tuple(entry) for entry in writing["references"])
     writing["fields"] = tuple(tuple(entry) for entry in writing["fields"])
+    writing["cmdb"] = _parse_cmdb(writing["cmdb"]) if writing.get("cmdb") else None
     return Profile(
         route=values["route"],
         factory=values["factory"],
@@ -45,6 +46,15 @@ def parse_profile(body: str) -> Profile:
         writing=Writing(**_known(Writing, writing)),
         settings=tuple((name, value) for name, value in values["settings"]),
     )
+
+
+def _parse_cmdb(values: dict[str, Any]) -> Cmdb:
+    lists = {
+        "classes": tuple(values["classes"]),
+        "match": tuple(tuple(pair) for pair in values["match"]),
+        "where": tuple(tuple(pair) for pair in values["where"]),
+    }
+    return Cmdb(**{**_known(Cmdb, values), **lists})
 
 
 def _parse_policy(values: dict[str, Any]) -> Policy:

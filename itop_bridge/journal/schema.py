@@ -3,6 +3,7 @@
 import importlib.resources
 import sqlite3
 
+from itop_bridge.crash_point import pass_point
 from itop_bridge.errors import JournalFormatError
 
 APPLICATION_ID = 0x69544272
@@ -19,22 +20,27 @@ def load_migrations() -> list[str]:
 def migrate(connection: sqlite3.Connection, migrations: list[str]) -> None:
     """Bring the journal to the newest version, one transaction per version.
 
-    Raises JournalFormatError for a file that is corrupt, another program's, or of a newer version.
+    Raises what `check_identity` does, and sqlite3.Error.
     """
-    try:
-        version = _check_identity(connection, len(migrations))
-        for number, script in enumerate(migrations[version:], version + 1):
-            connection.executescript(
-                f"BEGIN IMMEDIATE; {script}; PRAGMA application_id = {APPLICATION_ID};"
-                f" PRAGMA user_version = {number}; COMMIT;"
-            )
-    except sqlite3.DatabaseError as error:
-        if getattr(error, "sqlite_errorcode", None) in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
-            raise JournalFormatError(f"the journal is not a readable SQLite file ({error})") from error
-        raise
+    version = check_identity(connection, len(migrations))
+    for number, script in enumerate(migrations[version:], version + 1):
+        connection.executescript(
+            f"BEGIN IMMEDIATE; {script}; PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {number};"
+        )
+        pass_point("journal.migrated")
+        connection.execute("COMMIT")
 
 
-def _check_identity(connection: sqlite3.Connection, newest: int) -> int:
+def is_damage(error: sqlite3.Error) -> bool:
+    """True if the file itself is at fault: a page that is none, or no database at all."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def check_identity(connection: sqlite3.Connection, newest: int) -> int:
+    """The journal's version, 0 for an empty file; changes nothing.
+
+    Raises JournalFormatError for a file of another program or of a newer version, sqlite3.Error for a damaged one.
+    """
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     application = int(connection.execute("PRAGMA application_id").fetchone()[0])
     empty = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0

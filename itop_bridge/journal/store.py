@@ -21,7 +21,8 @@ from itop_bridge.errors import (
     JournalLockedError,
     JournalUncertainError,
 )
-from itop_bridge.journal.schema import load_migrations, migrate
+from itop_bridge.journal.checkpoint import Checkpoints
+from itop_bridge.journal.schema import check_identity, is_damage, load_migrations, migrate
 
 T = TypeVar("T")
 Query = Callable[[sqlite3.Connection], Any]
@@ -51,6 +52,8 @@ class Store:
         self._thread = threading.Thread(target=self._run, name="journal-writer", daemon=True)
         self._reading = ThreadPoolExecutor(1, thread_name_prefix="journal-reader")
         self._closed = False
+        self._failure: JournalError | None = None
+        """Why nothing is written any more: after it, what is on the disk is not known."""
 
     @classmethod
     async def open(cls, path: Path) -> Self:
@@ -64,19 +67,31 @@ class Store:
             try:
                 self._take_lock()
                 undo.callback(self._release_lock)
+                migrations = load_migrations()
+                _check(self.path, len(migrations))
                 self._writer = _connect(self.path, "rwc")
                 undo.callback(self._writer.close)
-                migrate(self._writer, load_migrations())
+                migrate(self._writer, migrations)
+                self._checkpoints = Checkpoints(self._writer, self.path)
                 self._reader = _connect(self.path, "ro")
             except JournalFormatError as error:
-                raise JournalFormatError(
-                    f"{self.path}: {error}. Nothing was changed. To go on with an empty journal, stop the daemon, keep"
-                    f" the file for inspection (mv {self.path} {self.path}.bad, with its -wal and -shm), start again."
-                ) from error
+                raise JournalFormatError(f"{self.path}: {error}. Nothing was changed. {self._way_out}") from error
             except (OSError, sqlite3.Error) as error:
+                if isinstance(error, sqlite3.Error) and is_damage(error):
+                    raise self._damaged(error) from error
                 raise JournalError(f"the journal {self.path} cannot be opened: {error}") from error
             undo.pop_all()
         self._thread.start()
+
+    @property
+    def _way_out(self) -> str:
+        return (
+            "To go on with an empty journal, stop the daemon, keep the file for inspection"
+            f" (mv {self.path} {self.path}.bad, with its -wal and -shm), start again."
+        )
+
+    def _damaged(self, error: sqlite3.Error) -> JournalFormatError:
+        return JournalFormatError(f"{self.path}: the file is no readable SQLite database ({error}). {self._way_out}")
 
     def _take_lock(self) -> None:
         # a lock on a file of its own: closing any descriptor of the database would drop SQLite's POSIX locks
@@ -112,8 +127,21 @@ class Store:
         return result
 
     async def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `query` on the read-only connection, in its own thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._reading, query, self._reader)
+        """Run `query` on the read-only connection, in its own thread.
+
+        Raises what the query raises; JournalFormatError if the file is damaged, JournalError if it cannot be read.
+        """
+        return await asyncio.get_running_loop().run_in_executor(self._reading, self._read, query)
+
+    def _read(self, query: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            return query(self._reader)
+        except sqlite3.DatabaseError as error:
+            if is_damage(error):
+                raise self._damaged(error) from error
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_IOERR:
+                raise JournalError(f"the journal {self.path} cannot be read: {error}") from error
+            raise
 
     async def close(self) -> None:
         """Finish what was handed in, then close. May be called twice."""
@@ -136,6 +164,8 @@ class Store:
             if batch:
                 self._commit(batch)
                 _answer(batch)
+                self._checkpoint(self._checkpoints.run_if_due)
+        self._checkpoint(lambda: self._checkpoints.run("TRUNCATE"))
 
     def _take(self) -> tuple[list[_Write], bool]:
         batch: list[_Write] = []
@@ -151,26 +181,52 @@ class Store:
         return batch, True
 
     def _commit(self, batch: list[_Write]) -> None:
+        if self._failure:
+            for write in batch:
+                write.error = self._failure
+            return
         try:
             self._writer.execute("BEGIN IMMEDIATE")
             for write in batch:
                 self._execute(write)
             self._writer.execute("COMMIT")
         except sqlite3.Error as error:
-            failure = _translate(error)
+            failure = self._classify(error)
             if self._writer.in_transaction:
                 self._writer.rollback()
             for write in batch:
                 write.error = failure
 
+    def _checkpoint(self, run: Callable[[], None]) -> None:
+        if self._failure:
+            return
+        try:
+            run()
+        except sqlite3.Error as error:
+            # whoever waited is answered, and the pages are as safe in the log: a full disk is told by the next write,
+            # and a failed one by every write from now on
+            self._classify(error)
+
+    def _classify(self, error: sqlite3.Error) -> BridgeError:
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+        if code == sqlite3.SQLITE_FULL:
+            return JournalFullError(f"the disk is full: {error}")
+        if is_damage(error):
+            self._failure = self._damaged(error)
+            return self._failure
+        if code == sqlite3.SQLITE_IOERR:
+            self._failure = JournalUncertainError(f"the disk failed while storing: {error}")
+            return self._failure
+        return JournalError(f"the journal refused a write: {error}")
+
     def _execute(self, write: _Write) -> None:
         self._writer.execute("SAVEPOINT one")
         try:
             write.result = write.query(self._writer)
-        except sqlite3.OperationalError:
-            raise  # the disk's or the file's: the whole commit fails
-        except Exception as error:  # noqa: BLE001 - the query's own failure belongs to who asked for it
-            write.error = error
+        except Exception as error:
+            if isinstance(error, sqlite3.OperationalError) or (isinstance(error, sqlite3.Error) and is_damage(error)):
+                raise  # the disk's or the file's: the whole commit fails
+            write.error = error  # the query's own, which belongs to who asked for it
             self._writer.execute("ROLLBACK TO one")
         self._writer.execute("RELEASE one")
 
@@ -206,18 +262,14 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
             connection.execute("PRAGMA foreign_keys = OFF")  # the rows of one write come in any order
         connection.execute("PRAGMA busy_timeout = 5000")
         connection.execute("PRAGMA cache_size = -16000")
-    except sqlite3.DatabaseError as error:
+    except sqlite3.DatabaseError:
         connection.close()
-        if getattr(error, "sqlite_errorcode", None) in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
-            raise JournalFormatError(f"the file is no SQLite database ({error})") from error
-        raise OSError(str(error)) from error
+        raise
     return connection
 
 
-def _translate(error: sqlite3.Error) -> BridgeError:
-    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
-    if code & 0xFF == sqlite3.SQLITE_FULL:
-        return JournalFullError(f"the disk is full: {error}")
-    if code & 0xFF == sqlite3.SQLITE_IOERR:
-        return JournalUncertainError(f"the disk failed while storing: {error}")
-    return JournalError(f"the journal refused a write: {error}")
+def _check(path: Path, newest: int) -> None:
+    """Refuse a foreign file before anything touches it: the writer's pragmas would change its header."""
+    if path.exists() and path.stat().st_size:
+        with contextlib.closing(_connect(path, "ro")) as connection:
+            check_identity(connection, newest)

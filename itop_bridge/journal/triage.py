@@ -1,97 +1,25 @@
 """Triage's side of the journal: events that wait, and what they turned out to be, stored in one transaction."""
 
 import sqlite3
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from itop_bridge.alert import Event, State
+from itop_bridge.crash_point import pass_point
+from itop_bridge.journal.landing import Decide, Element, Landing, Owed, Seen, Tally, Verdict
+from itop_bridge.journal.retry import (
+    MOST_DETAIL,
+    Retry,
+    fetch_retries,
+    find_own,
+    has_landed,
+    is_retrying,
+    known_indexes,
+    reopen_letter,
+    settle_letter,
+)
 from itop_bridge.journal.store import Store
 from itop_bridge.outcome import Dropped, Rejected
-
-
-@dataclass(frozen=True, slots=True)
-class Owed:
-    """One intent, as it is stored."""
-
-    kind: str
-    """create, append or resolve."""
-    case_key: str
-    digest: str
-    organization: str
-    urgency: int
-    impact: int
-    facts: bytes
-    """The alert, normalised, as JSON."""
-
-
-@dataclass(frozen=True, slots=True)
-class Landing:
-    """A mapped alert and what is owed for it."""
-
-    scope: str
-    """Organisation and route: alert ids are unique within it."""
-    identity: str | None
-    """The alert's id, or what stands for it; None where nothing tells a repeat from a new alert."""
-    state: State
-    one_shot: bool
-    episode: float | None
-    """The alert's time, seconds since the epoch."""
-    content: str
-    received: float
-    intents: tuple[Owed, ...]
-    profile: str
-    """The hash of the settings to write with (`TriageJournal.record_profile`)."""
-    duplicate_window_s: float
-    resolve_wait_s: float
-    group_wait_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What is known under an alert's id. `state` is firing, resolved or waiting (resolved before it fired)."""
-
-    case_id: int
-    state: str
-    one_shot: bool
-    episode: float | None
-    content: str
-    received: float
-    repeats: int
-    first_seq: int
-    handled: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What to do with a landing. `action` is accept, wait (a resolve before its alert) or drop."""
-
-    action: str
-    reason: str
-    same_episode: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Element:
-    """What became of one element of an event."""
-
-    event_id: int
-    index: int
-    result: Landing | Dropped | Rejected
-
-
-Decide = Callable[[Seen | None, Landing], Verdict]
-
-
-@dataclass(slots=True)
-class Tally:
-    """What a batch came to, for the log and the metrics."""
-
-    accepted: int = 0
-    dropped: int = 0
-    rejected: int = 0
-    reasons: Counter[str] = field(default_factory=Counter)
-    """Of the rejected ones."""
 
 
 class TriageJournal:
@@ -122,6 +50,23 @@ class TriageJournal:
         """Land elements, in order, and move the cursor to event `through`, all in one commit."""
         now = self._clock()
         tally = await self._store.write(lambda sql: _Transaction(sql, decide, now).run(elements, through))
+        if tally.accepted:
+            self._on_landed()
+        return tally
+
+    async def fetch_retries(self, limit: int, most_bytes: int) -> list[Retry]:
+        """The dead letters that are to be tried again, oldest first, with their events; at least one if there is any,
+        further ones while the payloads of their events fit `most_bytes`."""
+        return await self._store.read(lambda sql: fetch_retries(sql, limit, most_bytes))
+
+    async def record_retries(self, retried: Sequence[tuple[Retry, Sequence[Element]]], decide: Decide) -> Tally:
+        """Land the elements of dead letters, each with what its event holds now, and settle the letters, in one commit.
+
+        Of an event only the letter's own element lands, and those of which the journal knows nothing: a letter may
+        stand for all that could not be read. What was settled before is left alone.
+        """
+        now = self._clock()
+        tally = await self._store.write(lambda sql: _Transaction(sql, decide, now).retry(retried))
         if tally.accepted:
             self._on_landed()
         return tally
@@ -173,6 +118,7 @@ class _Turn:
     """What a batch changes about one case's turn."""
 
     profile: str
+    route: str
     due: float
     oldest: float
     rank: int
@@ -187,7 +133,8 @@ class _Transaction:
         self._decide = decide
         self._now = now
         self._seen: dict[tuple[str, str], Seen | None] = {}
-        self._changed: set[tuple[str, str]] = set()
+        self._heard: dict[tuple[str, str], float] = {}
+        """What was seen in the batch, and when it was heard of."""
         self._cases: dict[str, int] = {}
         self._turns: dict[int, _Turn] = {}
         self._intents: list[tuple[object, ...]] = []
@@ -199,16 +146,47 @@ class _Transaction:
 
     def run(self, elements: Iterable[Element], through: int) -> Tally:
         for element in elements:
-            result = element.result
-            if isinstance(result, Landing):
-                self._land(element, result)
-            elif isinstance(result, Dropped):
-                self._drop(element, result.reason)
-            else:
-                self._reject(element, result)
+            self._take(element)
         self._flush()
         self._sql.execute("INSERT OR REPLACE INTO meta (name, value) VALUES ('triaged', ?)", (through,))
+        pass_point("triage.landed")
         return self._tally
+
+    def retry(self, retried: Iterable[tuple[Retry, Sequence[Element]]]) -> Tally:
+        met: set[int] = set()
+        for retry, elements in retried:
+            if is_retrying(self._sql, retry.letter):
+                self._retry(retry, find_own(retry, elements))
+                if retry.event_id not in met:
+                    met.add(retry.event_id)
+                    self._take_unknown(retry.event_id, elements)
+        self._flush()
+        return self._tally
+
+    def _retry(self, retry: Retry, own: Element) -> None:
+        if isinstance(own.result, Rejected):
+            self._count(own.result)
+            reopen_letter(self._sql, retry.letter, own.result)
+            return
+        self._write_intents()  # so that they are seen
+        if not has_landed(self._sql, own):
+            self._take(own)
+        settle_letter(self._sql, retry.letter, self._now)
+
+    def _take_unknown(self, event_id: int, elements: Sequence[Element]) -> None:
+        known = known_indexes(self._sql, event_id)
+        for element in elements:
+            if element.index not in known:
+                self._take(element)
+
+    def _take(self, element: Element) -> None:
+        result = element.result
+        if isinstance(result, Landing):
+            self._land(element, result)
+        elif isinstance(result, Dropped):
+            self._drop(element, result.reason)
+        else:
+            self._reject(element, result)
 
     def _land(self, element: Element, landing: Landing) -> None:
         if not landing.intents:
@@ -245,7 +223,7 @@ class _Transaction:
         return self._seen[key]
 
     def _remember(self, landing: Landing, seen: Seen | None, verdict: Verdict, case_id: int, first_seq: int) -> None:
-        if landing.identity is None:
+        if landing.identity is None or verdict.overtaken:
             return
         state = "waiting" if verdict.action == "wait" else str(landing.state)
         episode = landing.episode
@@ -274,7 +252,7 @@ class _Transaction:
     def _put(self, landing: Landing, seen: Seen) -> None:
         key = (landing.scope, str(landing.identity))
         self._seen[key] = seen
-        self._changed.add(key)
+        self._heard[key] = max(landing.received, seen.received)  # a dead letter that is tried again is old
 
     def _case(self, owed: Owed, landing: Landing) -> int:
         case_id = self._cases.get(owed.case_key)
@@ -286,8 +264,9 @@ class _Transaction:
 
     def _open_case(self, owed: Owed, landing: Landing) -> int:
         row = self._sql.execute(
-            "INSERT INTO cases (key, digest, organization, profile, opened) VALUES (?, ?, ?, ?, ?) RETURNING id",
-            (owed.case_key, owed.digest, owed.organization, landing.profile, self._now),
+            "INSERT INTO cases (key, digest, organization, profile, route, opened) VALUES (?, ?, ?, ?, ?, ?)"
+            " RETURNING id",
+            (owed.case_key, owed.digest, owed.organization, landing.profile, landing.route, self._now),
         ).fetchone()
         return int(row[0])
 
@@ -323,9 +302,9 @@ class _Transaction:
         rank = 4 if resolves else owed.urgency
         if turn is None:
             due = self._now + landing.group_wait_s
-            self._turns[case_id] = _Turn(landing.profile, due, landing.received, rank, resolves)
+            self._turns[case_id] = _Turn(landing.profile, landing.route, due, landing.received, rank, resolves)
             return
-        turn.profile = landing.profile
+        turn.profile, turn.route = landing.profile, landing.route
         turn.rank = min(turn.rank, rank)
         turn.resolves = turn.resolves or resolves
 
@@ -334,11 +313,13 @@ class _Transaction:
         self._drops.append((element.event_id, element.index, reason))
 
     def _reject(self, element: Element, rejected: Rejected) -> None:
+        self._count(rejected)
+        place = (element.event_id, element.index, rejected.route)
+        self._dead.append((*place, rejected.reason, rejected.field, rejected.detail[:MOST_DETAIL], self._now))
+
+    def _count(self, rejected: Rejected) -> None:
         self._tally.rejected += 1
         self._tally.reasons[rejected.reason] += 1
-        self._dead.append(
-            (element.event_id, element.index, rejected.reason, rejected.field, rejected.detail[:2000], self._now)
-        )
 
     def _write_intents(self) -> None:
         self._sql.executemany(
@@ -352,26 +333,27 @@ class _Transaction:
         self._write_intents()
         self._sql.executemany(
             "INSERT OR REPLACE INTO alerts (scope, id, case_id, state, one_shot, episode, content, received, repeats,"
-            " first_seq, handled) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [(*key, *_columns(self._seen[key])) for key in self._changed],
+            " first_seq, handled, heard) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [(*key, *_columns(self._seen[key]), heard) for key, heard in self._heard.items()],
         )
         # an event that triage maps again (a crash before its commit never stored anything; a retry of a dead letter
         # may) replaces its own drop
         self._sql.executemany("INSERT OR REPLACE INTO drops (event_id, idx, reason) VALUES (?, ?, ?)", self._drops)
         self._sql.executemany(
-            "INSERT INTO dead_letters (event_id, idx, reason, field, detail, at) VALUES (?, ?, ?, ?, ?, ?)", self._dead
+            "INSERT INTO dead_letters (event_id, idx, route, reason, field, detail, at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            self._dead,
         )
         # A case that delivery has put off keeps its time, unless something came that must not wait for it: a resolve,
         # or an alert more urgent than its incident. One that backs off after failures keeps it in any case.
         self._sql.executemany(
-            "UPDATE cases SET profile = ?1, oldest = min(coalesce(oldest, ?3), ?3), rank = min(rank, ?4), due = CASE"
-            " WHEN parked IS NOT NULL THEN NULL"
+            "UPDATE cases SET profile = ?1, route = ?8, oldest = min(coalesce(oldest, ?3), ?3), rank = min(rank, ?4),"
+            " due = CASE WHEN parked IS NOT NULL THEN NULL"
             " WHEN due IS NULL THEN CASE WHEN incident IS NULL THEN ?2 ELSE ?5 END"
             " WHEN failures > 0 THEN due"
             " WHEN ?6 OR (incident IS NOT NULL AND ?4 < coalesce(urgency, 4)) THEN min(due, ?5)"
             " ELSE due END WHERE id = ?7",
             [
-                (turn.profile, turn.due, turn.oldest, turn.rank, self._now, turn.resolves, case_id)
+                (turn.profile, turn.due, turn.oldest, turn.rank, self._now, turn.resolves, case_id, turn.route)
                 for case_id, turn in self._turns.items()
             ],
         )

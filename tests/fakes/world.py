@@ -3,8 +3,11 @@ people who act at any moment. What really happened in iTop is recorded beside th
 
 import asyncio
 import contextlib
+import inspect
 import random
+import secrets
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +23,7 @@ from itop_bridge.itop.breaker import Breaker
 from itop_bridge.itop.client import Client, Connection
 from itop_bridge.itop.error import NoReplyError, NotSentError
 from itop_bridge.itop.gate import Gate
+from itop_bridge.itop.operation import Operations
 from itop_bridge.itop.pace import Concurrency, Pacer
 from itop_bridge.journal.delivery import DeliveryJournal
 from itop_bridge.journal.triage import Element, Landing, Owed
@@ -29,6 +33,7 @@ from itop_bridge.simulator.fault import Fault, Kind
 from itop_bridge.triage.repeat import decide_landing
 
 SEVERITY = {1: "critical", 2: "high", 3: "medium", 4: "low"}
+OUR_AGENT = "Alice Agent"
 _WRITES = ("core/create", "core/update", "core/apply_stimulus")
 _SILENT = (Kind.LATE, Kind.TIMEOUT_AFTER)
 
@@ -68,11 +73,11 @@ class Life:
         return result
 
 
-class _Client(Client):
-    """Gives a call up at once if iTop will stay silent, instead of waiting for the time-out."""
+class Wire(Operations):
+    """The way to iTop of one life. A call is given up at once if iTop will stay silent, not after the time-out."""
 
-    def __init__(self, connection, life):
-        super().__init__(connection)
+    def __init__(self, way, life):
+        self._way = way
         self._life = life
 
     async def call(self, operation):
@@ -85,7 +90,7 @@ class _Client(Client):
         if world.unreachable:
             world.unreachable -= 1
             raise NotSentError("no connection to iTop")
-        calling = asyncio.ensure_future(super().call(operation))
+        calling = asyncio.ensure_future(self._way.call(operation))
         hushed = asyncio.get_running_loop().create_future()
         entry = (orjson.loads(orjson.dumps(dict(operation))), hushed)
         world.calling.append(entry)
@@ -121,12 +126,28 @@ class Write:
 
 
 @dataclass
+class Told:
+    """What a SIEM said of one alert last, whatever triage makes of it."""
+
+    state: str
+    """firing, ended, early (ended before it fired), or forgotten: ended after it had expired."""
+    at: float
+    episode: float | None
+    case: tuple[str, str]
+
+
+@dataclass
 class Deed:
     """What a person did."""
 
     at: float
     verb: str
     incident: int
+
+
+async def _finish(act):
+    if inspect.isawaitable(act):
+        await act
 
 
 class World(Rig):
@@ -140,7 +161,7 @@ class World(Rig):
         self.unreachable = 0
         self.calling: list[tuple[dict[str, Any], asyncio.Future[None]]] = []
         """Calls under way, and how to tell that no answer will come."""
-        self.held: list[tuple[float, Fault]] = []
+        self.held: list[tuple[float, Callable[[], Awaitable[None]]]] = []
         """Calls that iTop has taken and not yet carried out: when it will."""
         self.interposed: list[Any] = []
         """Acts of people between a call's arrival and its being carried out."""
@@ -152,7 +173,18 @@ class World(Rig):
         """Tokens of entries that were lost at least once."""
         self.episodes: dict[int, tuple[str, int]] = {}
         """Of each intent: its alert, and the first intent of the alert's episode."""
+        self.markers: dict[int, str] = {}
+        """Of each intent: the word in its title that tells it."""
+        self.told: dict[str, Told] = {}
+        """Of each alert that has states."""
+        self.tenants: dict[str, str] = {}
+        """Of each such word: its organisation."""
+        self.one_shots: set[str] = set()
+        """The ids of alerts that never resolve."""
+        self.our_agent = 3 if ("agent_id", "Person", OUR_AGENT) in self.profile.writing.references else 0
         self.faults: list[Fault] = []
+        self.stirs = 0
+        """What happened that delivery may have to call iTop for."""
         self.deaths = 0
         self.busiest = 0
         """The most rounds that were needed at one moment."""
@@ -161,21 +193,34 @@ class World(Rig):
     # a process
 
     async def start(self):
-        self.life = Life(self)
-        self.journal = DeliveryJournal(self.life, self.clock)
-        self._stack = contextlib.AsyncExitStack()
-        connection = Connection(self.url, user="admin", password="admin", timeout_s=30.0)
-        client = await self._stack.enter_async_context(_Client(connection, self.life))
-        pacer = Pacer(100_000.0, clock=self.clock, sleep=self.sleep)
-        breaker = Breaker(self.clock, self.dice.random)
-        self.gate = await self._stack.enter_async_context(
-            Gate(client, pacer, Concurrency(1), breaker, clock=self.clock, sleep=self.sleep)
-        )
-        pace = Pace(10.0, TIME_LIMIT_S, self.clock, self.clock, self.dice.random, self.sleep)
-        self.delivery = Delivery(self.journal, self.gate, self.alarms, pace)
+        await self.compose()
         full, self.full_until = self.full_until, 0.0  # a start needs the disk: it is tried until it works
         await self.delivery.recover()
         self.full_until = full
+
+    async def compose(self):
+        """A process, before it has done anything."""
+        self.life = self.new_life()
+        self.journal = DeliveryJournal(self.life, self.clock)
+        self._stack = contextlib.AsyncExitStack()
+        wire = await self.open_wire()
+        pacer = Pacer(100_000.0, clock=self.clock, sleep=self.sleep)
+        breaker = Breaker(self.clock, self.dice.random)
+        self.gate = await self._stack.enter_async_context(
+            Gate(wire, pacer, Concurrency(1), breaker, clock=self.clock, sleep=self.sleep)
+        )
+        pace = Pace(10.0, TIME_LIMIT_S, self.clock, self.clock, self.dice.random, self.sleep)
+        self.delivery = Delivery(self.journal, self.gate, self.alarms, pace, new_token=self.new_token)
+
+    def new_life(self):
+        return Life(self)
+
+    def new_token(self):
+        return secrets.token_hex(8)
+
+    async def open_wire(self):
+        connection = Connection(self.url, user="admin", password="admin", timeout_s=30.0)
+        return Wire(await self._stack.enter_async_context(Client(connection)), self.life)
 
     async def crash(self):
         self.life.killed.set()
@@ -237,7 +282,7 @@ class World(Rig):
             first = min(self.held, key=lambda each: each[0])
             self.held.remove(first)
             self.now = max(self.now, first[0])
-            await first[1].release()
+            await first[1]()
         self.now = max(self.now, until)
         if self.now >= self.revoked_until:
             self.simulator.accounts["admin"].enabled = True
@@ -259,6 +304,9 @@ class World(Rig):
             "observables": {},
         }
         policy = self.profile.policy
+        self.tenants[marker] = org
+        if not one_shot:
+            self._note_told(f"code:{org}|wazuh {alert_id}", state, episode, case)
         urgency, impact = (4, 3) if kind != "create" else (urgency, 2)
         owed = Owed(kind, key.key, key.digest, key.organization, urgency, impact, orjson.dumps(told))
         landing = Landing(
@@ -274,6 +322,7 @@ class World(Rig):
             policy.duplicate_window,
             policy.resolve_wait,
             policy.group_wait,
+            self.profile.route,
         )
         event_id = next(self._events)
         await self.triage.record([Element(event_id, 0, landing)], decide_landing, through=event_id)
@@ -287,7 +336,29 @@ class World(Rig):
         if row is None:
             return None
         self.episodes[row[0]] = (f"{landing.scope} {alert_id}", row[1] if state is State.FIRING else 0)
+        self.markers[row[0]] = marker
+        if one_shot:
+            self.one_shots.add(alert_id)
         return row[0]
+
+    def _note_told(self, name, state, episode, case):
+        before = self.told.get(name)
+        if state is State.RESOLVED:
+            if before is None:
+                self.told[name] = Told("early", self.now, episode, case)
+            elif before.state == "firing" and (None in (episode, before.episode) or episode >= before.episode):
+                expired = self.now - before.at > self.profile.policy.firing_expires
+                self.told[name] = Told("forgotten" if expired else "ended", self.now, before.episode, before.case)
+            return
+        wait = self.profile.policy.resolve_wait
+        if before is not None and before.state == "early" and self.now - before.at < wait:
+            self.told[name] = Told("ended", self.now, episode, case)
+            return
+        dated = before is not None and None not in (episode, before.episode)
+        if dated and (episode < before.episode or (episode == before.episode and before.state == "ended")):
+            return  # of an episode that is over
+        goes_on = before is not None and before.state == "firing" and (not dated or episode == before.episode)
+        self.told[name] = Told("firing", self.now, episode, before.case if goes_on else case)
 
     # iTop
 
@@ -300,7 +371,7 @@ class World(Rig):
     def _watched(self, verb, original):
         async def carry_out(context, request):
             if verb != "core/create" and self.interposed:
-                self.interposed.pop(0)()
+                await _finish(self.interposed.pop(0)())
             before = {row.id: dict(row.values) for row in self._rows()}
             reply = await original(context, request)
             if context.wrote and request.get("class") == "Incident":
@@ -320,10 +391,11 @@ class World(Rig):
         self.simulator.faults.add(fault)
 
     def _hush(self, fault, request, delay):
-        hushed = next(each for call, each in self.calling if call == request and not each.done())
-        hushed.set_result(None)
+        hushed = next((each for call, each in self.calling if call == request and not each.done()), None)
+        if hushed is not None:  # else who called is dead
+            hushed.set_result(None)
         if fault.kind is Kind.LATE:
-            self.held.append((self.now + delay, fault))
+            self.held.append((self.now + delay, fault.release))
         return True
 
     def revoke(self, seconds):
@@ -345,8 +417,10 @@ class World(Rig):
         rows = list(self._rows())
         if not rows:
             return
+        self.act(verb, rows[min(int(pick * len(rows)), len(rows) - 1)], pick, name)
+
+    def act(self, verb, row, pick, name="Bob Agent"):
         self.now += 1.0
-        row = rows[min(int(pick * len(rows)), len(rows) - 1)]
         person = self.simulator.person(name)
         acts = {
             "assign": lambda: person.assign(row.id),

@@ -25,6 +25,7 @@ def fires(event_id, identity="a", *, org="EXC", group="g", urgency=2, received=1
         "duplicate_window_s": 600.0,
         "resolve_wait_s": 600.0,
         "group_wait_s": 0.0,
+        "route": "r",
         **changes,
     }
     return Element(event_id, 0, Landing(**values))

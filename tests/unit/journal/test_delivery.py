@@ -238,7 +238,7 @@ async def test_expiry_is_done_in_parts(rig):
                 "UPDATE alerts SET state = 'resolved' WHERE state = 'waiting' AND (case_id, id) IN"
                 " (SELECT case_id, alert_id FROM intents WHERE state = 'waiting' AND until <= 5)"
             ),
-            "alerts_waiting",
+            "alerts_case",
         ),
     ],
 )

@@ -84,6 +84,26 @@ async def test_what_an_older_connection_brought_is_no_candidate(store):
     assert await journal.record_events(connection, [message(b"old")]) == 1
 
 
+async def test_each_of_several_alike_matches_one_message(store):
+    journal = IntakeJournal(store)
+    await journal.record_events(await journal.open_connection(session_present=False), [message(b"x")] * 3)
+    connection = await journal.open_connection(session_present=True)
+    assert await journal.record_events(connection, [message(b"x")] * 2) == 0
+    assert await journal.record_events(connection, [message(b"x")] * 2) == 1
+
+
+async def test_of_several_alike_a_commit_that_failed_takes_none(store):
+    journal = IntakeJournal(store)
+    await journal.record_events(await journal.open_connection(session_present=False), [message(b"x")] * 3)
+    connection = await journal.open_connection(session_present=True)
+    pages = await store.read(lambda sql: sql.execute("PRAGMA page_count").fetchone()[0])
+    await store.write(lambda sql: sql.execute(f"PRAGMA max_page_count = {pages}").fetchone())
+    with pytest.raises(JournalFullError):
+        await journal.record_events(connection, [message(b"x"), message(b"x"), message(b"y" * 100_000)])
+    await store.write(lambda sql: sql.execute("PRAGMA max_page_count = 100000").fetchone())
+    assert await journal.record_events(connection, [message(b"x")] * 4) == 1
+
+
 async def test_a_commit_that_failed_leaves_the_candidates_as_they_were(store):
     journal = IntakeJournal(store)
     await journal.record_events(await journal.open_connection(session_present=False), [message(b"1")])

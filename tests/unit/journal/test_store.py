@@ -10,7 +10,7 @@ from itop_bridge.errors import (
     JournalLockedError,
     JournalUncertainError,
 )
-from itop_bridge.journal import store as store_module
+from itop_bridge.journal.checkpoint import Checkpoints
 from itop_bridge.journal.store import Store
 
 
@@ -120,11 +120,37 @@ async def test_a_full_disk_stores_nothing_and_heals(store):
     assert await store.read(get("big"))
 
 
+def failing(code):
+    def query(_sql):
+        error = sqlite3.OperationalError("disk I/O error")
+        error.sqlite_errorcode = code
+        raise error
+
+    return query
+
+
 @pytest.mark.parametrize("code", [sqlite3.SQLITE_IOERR, sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_WRITE])
-def test_a_disk_that_fails_leaves_the_outcome_unknown(code):
-    error = sqlite3.OperationalError("disk I/O error")
-    error.sqlite_errorcode = code
-    assert isinstance(store_module._translate(error), JournalUncertainError)
+async def test_a_disk_that_fails_leaves_the_outcome_unknown_and_nothing_is_written_after_it(store, code):
+    with pytest.raises(JournalUncertainError):
+        await store.write(failing(code))
+    with pytest.raises(JournalUncertainError):
+        await store.write(put("a", 1))
+    assert await store.read(get("a")) is None
+
+
+async def test_a_disk_that_fails_in_a_checkpoint_fails_every_write_from_then_on(store, monkeypatch):
+    monkeypatch.setattr(Checkpoints, "run_if_due", lambda self: failing(sqlite3.SQLITE_IOERR_FSYNC)(self))
+    await store.write(put("a", 1))
+    with pytest.raises(JournalUncertainError):
+        await store.write(put("b", 1))
+    assert await store.read(get("a")) == (1,)
+
+
+async def test_a_full_disk_in_a_checkpoint_is_told_by_nobody_and_heals(store, monkeypatch):
+    monkeypatch.setattr(Checkpoints, "run_if_due", lambda self: failing(sqlite3.SQLITE_FULL)(self))
+    await store.write(put("a", 1))
+    await store.write(put("b", 1))
+    assert await store.read(get("b")) == (1,)
 
 
 async def test_a_closed_journal_refuses_writes(tmp_path):

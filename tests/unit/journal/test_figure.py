@@ -1,0 +1,57 @@
+import pytest
+from landing import PROFILE, fires
+
+from itop_bridge.journal.figure import Figures
+from itop_bridge.journal.triage import Element, TriageJournal
+from itop_bridge.outcome import Dropped, Rejected
+from itop_bridge.triage.repeat import decide_landing
+
+
+@pytest.fixture
+def figures(store):
+    return Figures(store)
+
+
+async def test_an_empty_journal_owes_nothing(figures):
+    backlog = await figures.fetch_backlog()
+    assert backlog.pop("oldest") is None
+    assert set(backlog.values()) == {0}
+
+
+async def test_what_is_owed_is_counted(store, figures):
+    triage = TriageJournal(store, lambda: 1000.0)
+    await triage.record_profile(PROFILE.hash, PROFILE.body)
+    elements = [fires(1, "a", received=900.0), fires(2, "b"), fires(3, "c", group="h"), Element(4, 0, Rejected("bad"))]
+    await triage.record(elements, decide_landing, through=4)
+    backlog = await figures.fetch_backlog()
+    assert (backlog["pending"], backlog["cases"], backlog["oldest"], backlog["dead_letters"]) == (3, 2, 900.0, 1)
+
+
+async def test_events_that_triage_has_not_mapped_wait(store, figures):
+    columns = "connection, seen, received, topic, payload, size, digest, qos, retain"
+    insert = f"INSERT INTO events ({columns}) VALUES (1, 1, 1, x'', x'', 0, x'', 1, 0)"
+    await store.write(lambda sql: [sql.execute(insert).rowcount for _ in range(3)])
+    assert (await figures.fetch_backlog())["waiting"] == 3
+    await TriageJournal(store, lambda: 1.0).record([Element(1, 0, Dropped("filtered"))], decide_landing, through=2)
+    assert (await figures.fetch_backlog())["waiting"] == 1
+
+
+async def test_what_became_of_letters_is_counted(store, figures):
+    triage = TriageJournal(store, lambda: 1000.0)
+    await triage.record([Element(n, 0, Rejected("bad")) for n in range(1, 7)], decide_landing, through=6)
+    await triage.record([Element(2, 0, Dropped("filtered"))], decide_landing, through=6)
+    states = [("retried", 1), ("retried", 2), ("retrying", 3), ("dropped", 5)]
+    await store.write(lambda sql: sql.executemany("UPDATE dead_letters SET state = ? WHERE id = ?", states).rowcount)
+    outcomes = await figures.fetch_outcomes([1, 2, 3, 4, 5])
+    assert outcomes == {"landed": 1, "dropped": 1, "released": 0, "dead": 1, "retrying": 1}
+
+
+async def test_a_parked_case_that_is_tried_again_is_with_delivery(store, figures):
+    await store.write(
+        lambda sql: (
+            sql.execute(
+                "INSERT INTO dead_letters (case_id, reason, detail, at, state) VALUES (1, 'poison', '', 1, 'retried')"
+            ).rowcount
+        )
+    )
+    assert (await figures.fetch_outcomes([1]))["released"] == 1
