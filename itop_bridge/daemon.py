@@ -4,13 +4,19 @@ import asyncio
 import contextlib
 import dataclasses
 import signal
+import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 
 import structlog
 
 from itop_bridge import __version__, systemd
 from itop_bridge.console.console import Status, serve_console
+from itop_bridge.control.controls import Controls, Hooks
+from itop_bridge.control.server import serve_control
+from itop_bridge.crash_point import pass_point
 from itop_bridge.delivery.attempt import Pace
 from itop_bridge.delivery.delivery import Delivery
 from itop_bridge.delivery.survey import Question, Survey
@@ -22,8 +28,13 @@ from itop_bridge.itop.client import Client
 from itop_bridge.itop.connection import describe_connection
 from itop_bridge.itop.gate import Gate, State
 from itop_bridge.itop.pace import Concurrency, Pacer
+from itop_bridge.journal.checkpoint import watch_log
 from itop_bridge.journal.delivery import DeliveryJournal
+from itop_bridge.journal.figure import Figures
+from itop_bridge.journal.inquiry import Inquiry
 from itop_bridge.journal.intake import IntakeJournal
+from itop_bridge.journal.operation import Operations
+from itop_bridge.journal.retention import Retention
 from itop_bridge.journal.store import Store
 from itop_bridge.journal.triage import TriageJournal
 from itop_bridge.log import Alarms
@@ -59,6 +70,7 @@ class Signals:
 
 STOP_TIMEOUT_S = 30.0
 """What is given to calls in flight; below the unit's TimeoutStopSec. What is not done then is verified next time."""
+_FORCE_S = 1.0
 
 
 @dataclass(slots=True)
@@ -72,13 +84,14 @@ class Daemon:
     delivery: Delivery
     gate: Gate
     survey: Survey
+    retention: Retention
     clients: contextlib.AsyncExitStack
     """Of iTop: after a reload the old one stays open until its calls are done."""
+    reloading: asyncio.Lock = field(default_factory=asyncio.Lock)
     stop_intake: asyncio.Event = field(default_factory=asyncio.Event)
     stop_work: asyncio.Event = field(default_factory=asyncio.Event)
 
-    @property
-    def status(self) -> Status:
+    async def fetch_status(self) -> Status:
         """What the daemon is doing now."""
         itop = self.gate.state
         return Status(
@@ -91,6 +104,8 @@ class Daemon:
                 name: {"since": alarm.since, "detail": alarm.detail, **alarm.facts}
                 for name, alarm in self.alarms.active.items()
             },
+            journal=await Figures(self.store).fetch_backlog(),
+            pauses=await Operations(self.store, time.time).fetch_pauses(),
         )
 
     async def reload(self, settings: Settings, routing: Routing) -> None:
@@ -107,6 +122,19 @@ class Daemon:
         self.survey.ask(_questions(routing))
         log.info("configuration.reloaded", routes=len(routing.routes))
 
+    async def reload_from(self, load: Load) -> None:
+        """Read the configuration again and switch to it; a bad one changes nothing. Raises BridgeError, logged too.
+
+        All is loaded and compiled before anything is switched. Two at once: one after the other.
+        """
+        async with self.reloading:
+            try:
+                await self.reload(*await asyncio.to_thread(load))
+            except BridgeError as error:
+                problems = error.problems if isinstance(error, ConfigurationError) else [str(error)]
+                log.error("configuration.rejected", problems=problems)
+                raise
+
     async def run(self, signals: Signals, load: Load | None = None) -> None:
         """Run until asked to stop, then stop in order. A stage that fails ends the daemon with its error."""
         intake = asyncio.create_task(self.intake.run(self.stop_intake), name="intake")
@@ -117,6 +145,10 @@ class Daemon:
         sides = [
             asyncio.create_task(_keep_alive(self.store), name="watchdog"),
             asyncio.create_task(self.survey.run(), name="survey"),
+            asyncio.create_task(self.retention.run(), name="retention"),
+            asyncio.create_task(
+                watch_log(self.store.path, partial(self.store.write, _nothing), self.alarms), name="journal-log"
+            ),
         ]
         if load is not None:
             sides.append(asyncio.create_task(_reload_on_hangup(self, signals, load), name="reload"))
@@ -126,6 +158,7 @@ class Daemon:
             systemd.notify("STOPPING=1")
             self.stop_intake.set()
             await _finish([intake], STOP_TIMEOUT_S / 3)
+            pass_point("daemon.stopping")
             self.stop_work.set()
             await _finish(workers, STOP_TIMEOUT_S * 2 / 3)
             for side in sides:
@@ -138,11 +171,16 @@ async def run_daemon(settings: Settings, routing: Routing, signals: Signals, loa
 
     Raises what ended it otherwise.
     """
-    async with compose(settings, routing) as daemon, _console(settings, daemon):
+    async with (
+        compose(settings, routing) as daemon,
+        _console(settings, daemon),
+        serve_control(settings.journal.path, _controls(daemon, load)),
+    ):
         systemd.notify("READY=1")
         log.info("daemon.started", version=__version__, routes=len(routing.routes))
         await daemon.run(signals, load)
-    log.info("daemon.stopped")
+        left = await Figures(daemon.store).fetch_backlog()
+    log.info("daemon.stopped", **{name: left[name] for name in ("waiting", "cases", "unverified", "dead_letters")})
 
 
 @contextlib.asynccontextmanager
@@ -169,8 +207,9 @@ async def compose(settings: Settings, routing: Routing) -> AsyncIterator[Daemon]
         )
         survey = Survey(gate, alarms)
         survey.ask(_questions(routing))
+        retention = Retention(store, settings.journal.keep, settings.mqtt.session_expiry)
         await delivery.recover()
-        yield Daemon(store, alarms, intake, triage, delivery, gate, survey, clients)
+        yield Daemon(store, alarms, intake, triage, delivery, gate, survey, retention, clients)
 
 
 @contextlib.asynccontextmanager
@@ -179,9 +218,29 @@ async def _console(settings: Settings, daemon: Daemon) -> AsyncIterator[None]:
     if listen is None:
         yield
         return
-    async with serve_console(listen.host, listen.port, lambda: daemon.status):
+    async with serve_console(listen.host, listen.port, daemon.fetch_status):
         log.info("console.started", address=str(listen))
         yield
+
+
+def _controls(daemon: Daemon, load: Load | None) -> Controls:
+    """What operators' commands reach."""
+
+    async def fetch_status() -> dict[str, Any]:
+        return dataclasses.asdict(await daemon.fetch_status())
+
+    async def reload() -> None:
+        if load is None:
+            raise BridgeError("this daemon was started without a configuration file")
+        await daemon.reload_from(load)
+
+    return Controls(
+        Inquiry(daemon.store, time.time),
+        Operations(daemon.store, time.time, on_due=daemon.delivery.wake, on_retry=daemon.triage.wake),
+        Figures(daemon.store),
+        lambda: [route.name for route in daemon.triage.routes],
+        Hooks(fetch_status, reload),
+    )
 
 
 def _filters(routing: Routing) -> list[str]:
@@ -193,16 +252,11 @@ def _questions(routing: Routing) -> list[Question]:
 
 
 async def _reload_on_hangup(daemon: Daemon, signals: Signals, load: Load) -> None:
-    """All is loaded and compiled before anything is switched; a bad file leaves the old configuration in use."""
     while True:
         await signals.hangup.wait()
         signals.hangup.clear()
-        try:
-            await daemon.reload(*await asyncio.to_thread(load))
-        except ConfigurationError as error:
-            log.error("configuration.rejected", problems=error.problems)
-        except BridgeError as error:
-            log.error("configuration.rejected", problems=[str(error)])
+        with contextlib.suppress(BridgeError):  # it is in the log; the old configuration stays in use
+            await daemon.reload_from(load)
 
 
 def _tell_state(alarms: Alarms, state: State) -> None:
@@ -219,10 +273,14 @@ async def _keep_alive(store: Store) -> None:
     """Tell systemd that the loop turns and the journal's writer works, as often as the unit wants it."""
     period_s = systemd.watchdog_s()
     while period_s:
-        await store.write(lambda _: None)
+        await store.write(_nothing)
         systemd.notify("WATCHDOG=1")
         await asyncio.sleep(period_s)
     await asyncio.Event().wait()
+
+
+def _nothing(_journal: object) -> None:
+    """A write that changes nothing: the writer takes its turn."""
 
 
 async def _until_stopped(stop: asyncio.Event, tasks: list[asyncio.Task[None]]) -> None:
@@ -241,8 +299,10 @@ async def _finish(tasks: list[asyncio.Task[None]], timeout_s: float) -> None:
     _, late = await asyncio.wait(tasks, timeout=timeout_s)
     for task in late:
         log.warning("daemon.stop_forced", stage=task.get_name())
-        task.cancel()
-    await asyncio.wait(tasks)
+    while late:  # an outcome that is being stored is not broken off at the first time; a full disk keeps it for ever
+        for task in late:
+            task.cancel()
+        _, late = await asyncio.wait(late, timeout=_FORCE_S)
     for task in tasks:
         if not task.cancelled() and (error := task.exception()):
             log.error("daemon.stage_failed", stage=task.get_name(), failure=f"{type(error).__name__}: {error}")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from itop_bridge import __version__
-from itop_bridge.cli import check, record, show
+from itop_bridge.cli import case, check, event, letter, pause, record, reload, show, status, trial
 from itop_bridge.cli.failure import describe_failure, list_causes
 from itop_bridge.cli.parser import (
     OLD_NAME,
@@ -92,7 +92,11 @@ def build_parser(folders: Sequence[Path] = ()) -> argparse.ArgumentParser:
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, dest="command")
     _add_run(subparsers)
     check.add_parser(subparsers)
+    trial.add_parser(subparsers)
     show.add_parser(subparsers)
+    for operators in (status, letter, case, event, reload):
+        operators.add_parser(subparsers)
+    pause.add_parsers(subparsers)
     _add_simulate(subparsers)
     record.add_parser(subparsers)
     _add_demo(subparsers)

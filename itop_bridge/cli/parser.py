@@ -104,7 +104,7 @@ def _read_addresses(text: str) -> list[str]:
 def add_config_option(parser: argparse.ArgumentParser) -> None:
     """`--config` after the command; read it with `config_of`."""
     parser.add_argument(
-        "--config", type=Path, default=argparse.SUPPRESS, metavar="FILE", help="the configuration (YAML)"
+        "-c", "--config", type=Path, default=argparse.SUPPRESS, metavar="FILE", help="the configuration (YAML)"
     )
 
 
@@ -180,7 +180,7 @@ def find_folders(words: Sequence[str]) -> list[Path]:
 def _find_config(words: Sequence[str]) -> Path | None:
     found: Path | None = None
     for place, word in enumerate(words):
-        if word == "--config" and place + 1 < len(words):
+        if word in ("-c", "--config") and place + 1 < len(words):
             found = Path(words[place + 1])
         elif word.startswith("--config="):
             found = Path(word.partition("=")[2])

@@ -1,13 +1,14 @@
-"""`itop-bridge show`: what is in use and what can be relied on: settings, their JSON Schema, the log's events."""
+"""`itop-bridge show`: what is in use and what can be relied on: settings, their schema, formats, the log's events."""
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 from itop_bridge.cli.parser import add_config_option, config_of
 
 
 def add_parser(subparsers: Any) -> None:
-    parser = subparsers.add_parser("show", help="show settings, their JSON Schema, or the log's events")
+    parser = subparsers.add_parser("show", help="show settings, their JSON Schema, formats, or the log's events")
     subjects = parser.add_subparsers(title="subjects", metavar="SUBJECT", required=True)
     settings = subjects.add_parser("settings", help="the settings in effect, defaults filled in, secrets masked")
     add_config_option(settings)
@@ -15,6 +16,9 @@ def add_parser(subparsers: Any) -> None:
     subjects.add_parser("schema", help="the JSON Schema of the configuration, for editors").set_defaults(
         run=show_schema
     )
+    formats = subjects.add_parser("formats", help="the bundled formats as a table; with --config the site's own, too")
+    add_config_option(formats)
+    formats.set_defaults(run=show_formats)
     subjects.add_parser("events", help="the log's events and what they tell").set_defaults(run=show_events)
 
 
@@ -36,6 +40,20 @@ def show_schema(_args: argparse.Namespace) -> int:
     from itop_bridge.settings.load import settings_schema  # noqa: PLC0415 - heavy
 
     _print(json.dumps(settings_schema(), indent=2))
+    return 0
+
+
+def show_formats(args: argparse.Namespace) -> int:
+    """Print the formats as a Markdown table. Raises ConfigurationError."""
+    from itop_bridge.bundled import bundled_folder  # noqa: PLC0415 - not needed by other commands
+    from itop_bridge.settings.load import load_settings  # noqa: PLC0415 - heavy
+    from itop_bridge.triage.format import load_formats  # noqa: PLC0415 - heavy
+    from itop_bridge.triage.summary import tabulate_formats  # noqa: PLC0415 - heavy
+
+    folders = [bundled_folder("config") / "formats"]
+    if args.config is not None:
+        folders += map(Path, load_settings(args.config).settings.formats)
+    _print("\n".join(tabulate_formats(load_formats(folders).values())))
     return 0
 
 

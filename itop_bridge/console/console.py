@@ -5,7 +5,7 @@ An iTop or a broker that is down makes the daemon degraded, not dead: `/readyz` 
 
 import contextlib
 import dataclasses
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,17 +30,21 @@ class Status:
     triage: Mapping[str, Any]
     alarms: Mapping[str, Any]
     """By name: since when (seconds since the epoch) and what about."""
+    journal: Mapping[str, Any]
+    """What waits in it, as numbers."""
+    pauses: Mapping[str, float]
+    """Routes whose delivery is held back, and since when; `*` is every route."""
 
 
 @contextlib.asynccontextmanager
-async def serve_console(host: str, port: int, status: Callable[[], Status]) -> AsyncIterator[int]:
+async def serve_console(host: str, port: int, fetch_status: Callable[[], Awaitable[Status]]) -> AsyncIterator[int]:
     """Serve until the block ends; gives the port. Raises ConsoleError."""
 
     async def health(_: web.Request) -> web.Response:
         return web.json_response({"status": "ok"})
 
     async def readiness(_: web.Request) -> web.Response:
-        now = status()
+        now = await fetch_status()
         return web.json_response(dataclasses.asdict(now), status=200 if now.ready else 503)
 
     application = web.Application()

@@ -27,7 +27,15 @@ def raising(monkeypatch, error, *options):
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["version"], ["run", "--help"], ["demo", "--help"], ["incident-siem-create", "--help"]]
+    "arguments",
+    [
+        ["--help"],
+        ["version"],
+        ["run", "--help"],
+        ["demo", "--help"],
+        ["incident-siem-create", "--help"],
+        ["dead-letters", "retry", "--help"],
+    ],
 )
 def test_nothing_heavy_is_imported_for_help(arguments):
     program = (
@@ -48,7 +56,10 @@ def test_help_names_every_command(capsys):
         main(["--help"])
     assert caught.value.code == 0
     text = capsys.readouterr().out
-    for command in ("run", "check", "show", "simulate", "demo", "version"):
+    for command in (
+        *("run", "check", "show", "status", "dead-letters", "cases", "events", "pause", "resume", "reload"),
+        *("simulate", "demo", "version"),
+    ):
         assert f"    {command} " in text
 
 

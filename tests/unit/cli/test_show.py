@@ -42,3 +42,19 @@ def test_the_events_are_shown_with_their_meaning(capsys, name):
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == len(EVENTS)
     assert any(line.split() == [name, *EVENTS[name].split()] for line in lines)
+
+
+def test_the_formats_are_shown_as_a_table(tmp_path, capsys):
+    assert main(["show", "formats"]) == 0
+    bundled = capsys.readouterr().out.splitlines()
+    assert bundled[0].startswith("| format |")
+    assert any(line.startswith("| `wazuh` | Wazuh 4") for line in bundled)
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "mine.yaml").write_text(
+        "product: P\nrecognised_by: {}\nfields: {}\nstates: false\ngroup_by: [host]\n"
+    )
+    (tmp_path / "x.yaml").write_text("formats: [own]\n" + GOOD)
+    assert main(["show", "formats", "--config", str(tmp_path / "x.yaml")]) == 0
+    assert set(capsys.readouterr().out.splitlines()) - set(bundled) == {
+        "| `mine` | P | `json` | none: one-shot |  | `host` |"
+    }

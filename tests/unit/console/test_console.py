@@ -6,7 +6,12 @@ from itop_bridge.console.console import ConsoleError, Status, serve_console
 
 def status(*, ready):
     alarms = {} if ready else {"itop_unreachable": {"since": 1.0, "detail": "refused"}}
-    return Status(ready, "1", {"connected": True}, {"reachable": ready}, {"events": 1}, alarms)
+    now = Status(ready, "1", {"connected": True}, {"reachable": ready}, {"events": 1}, alarms, {"pending": 2}, {})
+
+    async def fetch_status():
+        return now
+
+    return fetch_status
 
 
 async def fetch(port, path):
@@ -15,14 +20,14 @@ async def fetch(port, path):
 
 
 async def test_a_ready_daemon_is_ready_and_healthy():
-    async with serve_console("127.0.0.1", 0, lambda: status(ready=True)) as port:
+    async with serve_console("127.0.0.1", 0, status(ready=True)) as port:
         assert await fetch(port, "/healthz") == (200, {"status": "ok"})
         code, told = await fetch(port, "/readyz")
-        assert (code, told["ready"], told["alarms"]) == (200, True, {})
+        assert (code, told["ready"], told["alarms"], told["journal"]) == (200, True, {}, {"pending": 2})
 
 
 async def test_a_degraded_daemon_is_healthy_and_says_what_ails_it():
-    async with serve_console("127.0.0.1", 0, lambda: status(ready=False)) as port:
+    async with serve_console("127.0.0.1", 0, status(ready=False)) as port:
         assert (await fetch(port, "/healthz"))[0] == 200
         code, told = await fetch(port, "/readyz")
         assert code == 503
@@ -30,7 +35,7 @@ async def test_a_degraded_daemon_is_healthy_and_says_what_ails_it():
 
 
 async def test_an_address_in_use_is_a_clear_error():
-    async with serve_console("127.0.0.1", 0, lambda: status(ready=True)) as port:
+    async with serve_console("127.0.0.1", 0, status(ready=True)) as port:
         with pytest.raises(ConsoleError, match=r"console\.listen"):
-            async with serve_console("127.0.0.1", port, lambda: status(ready=True)):
+            async with serve_console("127.0.0.1", port, status(ready=True)):
                 pass

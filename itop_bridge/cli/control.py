@@ -1,0 +1,135 @@
+"""What operators' commands share: which journal they mean, the door to it, and the question before they act."""
+
+import argparse
+import sys
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from itop_bridge.cli.parser import add_config_option, add_global_options
+from itop_bridge.errors import BridgeError, UsageError
+
+if TYPE_CHECKING:
+    from itop_bridge.control.door import Door
+    from itop_bridge.control.request import Request
+
+Work = Callable[["Door"], Awaitable[int]]
+
+
+def add_operator_options(parser: argparse.ArgumentParser, *, json: bool = False) -> None:
+    """`--config`, `--journal`, where there is something to print `--json`, and the options of all commands."""
+    add_config_option(parser)
+    parser.add_argument("--journal", type=Path, metavar="FILE", help="the journal, instead of the configuration's")
+    if json:
+        parser.add_argument("--json", action="store_true", help="JSON: an object, of a list one per line")
+    add_global_options(parser, again=True)
+
+
+def operate(args: argparse.Namespace, work: Work) -> int:
+    """Do `work` at the door of the journal that is meant. Raises BridgeError."""
+    import asyncio  # noqa: PLC0415 - heavy
+
+    journal, routes = _find_journal(args)
+    return asyncio.run(_operate(journal, routes, work))
+
+
+async def _operate(journal: Path, routes: Sequence[str] | None, work: Work) -> int:
+    from itop_bridge.control.door import open_door  # noqa: PLC0415 - heavy
+
+    async with open_door(journal, routes) as door:
+        return await work(door)
+
+
+def _find_journal(args: argparse.Namespace) -> tuple[Path, Sequence[str] | None]:
+    """The journal's file, and the names of the routes if a configuration was given."""
+    if args.config is None:
+        if args.journal is None:
+            raise UsageError("which journal? Give --config FILE or --journal FILE")
+        return args.journal, None
+    from itop_bridge.settings.outline import load_outline  # noqa: PLC0415 - heavy
+
+    outline = load_outline(args.config)
+    return args.journal or outline.journal, outline.routes
+
+
+async def ask(door: "Door", request: "Request") -> dict[str, Any]:
+    """The answer; on a terminal with how far it has come."""
+    from itop_bridge.command.progress import show_progress  # noqa: PLC0415 - used here only
+
+    with show_progress() as advance:
+
+        async def tell(done: int, total: int) -> None:
+            advance(done, total)
+
+        return await door.ask(request, tell)
+
+
+def check_may_change(args: argparse.Namespace, *, has_dry_run: bool = True) -> None:
+    """Raises BridgeError with `--read-only`, and UsageError with a `--dry-run` that the command does not have."""
+    if args.read_only:
+        raise BridgeError(f"{args.command}: nothing was done; leave out --read-only to let it be done")
+    if args.dry_run and not has_dry_run:
+        raise UsageError(f"{args.command} has no dry run")
+
+
+def confirm(args: argparse.Namespace, question: str) -> bool:
+    """True with `--yes`, or if a person says so. Raises UsageError where nobody can be asked."""
+    if args.yes:
+        return True
+    if not sys.stdin.isatty():
+        raise UsageError(f"{question} Give --yes, since nobody can be asked here")
+    return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+
+
+def say(*lines: str) -> None:
+    """Print lines; whatever of others is in them is escaped already."""
+    sys.stdout.writelines(f"{line}\n" for line in lines)
+    sys.stdout.flush()
+
+
+def tell(line: str) -> None:
+    """Say something to the person, beside the output."""
+    print(line, file=sys.stderr, flush=True)  # noqa: T201 - a command's word to its user
+
+
+def say_json(*objects: Mapping[str, Any]) -> None:
+    """One JSON object per line."""
+    import json  # noqa: PLC0415 - used here only
+
+    say(*(json.dumps(each) for each in objects))
+
+
+def read_duration(text: str) -> float:
+    """For argparse's `type`: seconds of `30s`, `2h`, `7d`."""
+    from itop_bridge.settings.unit import parse_duration  # noqa: PLC0415 - heavy
+
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def read_moment(text: str) -> float:
+    """For argparse's `type`: seconds since the epoch of `2h` (ago), `2026-11-24` or `2026-11-24T10:00` (UTC)."""
+    import datetime  # noqa: PLC0415 - used here only
+    import time  # noqa: PLC0415 - the same
+
+    try:
+        moment = datetime.datetime.fromisoformat(text)
+    except ValueError:
+        pass
+    else:
+        return (moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)).timestamp()
+    try:
+        return time.time() - read_duration(text)
+    except argparse.ArgumentTypeError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is neither a duration (2h, 7d) nor a date (2026-11-24, 2026-11-24T10:00, in UTC)"
+        ) from None
+
+
+def read_count(text: str) -> int:
+    """For argparse's `type`: a number above 0."""
+    if not (text.isascii() and text.isdigit() and int(text)):
+        raise argparse.ArgumentTypeError(f"must be a number, 1 or more, not {text!r}")
+    return int(text)

@@ -1,0 +1,43 @@
+"""What the operations work on: a journal, and the daemon that runs on it, if one does."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from itop_bridge.control.error import ControlError
+from itop_bridge.journal.figure import Figures
+from itop_bridge.journal.inquiry import Inquiry
+from itop_bridge.journal.operation import Operations
+
+Tell = Callable[[int, int], Awaitable[None]]
+"""How far an operation has come: of so many, so many are done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """What a daemon that runs gives its operators."""
+
+    fetch_status: Callable[[], Awaitable[Mapping[str, Any]]]
+    reload: Callable[[], Awaitable[None]]
+    """Raises ConfigurationError or another BridgeError; then the old configuration is still in use."""
+
+
+@dataclass(frozen=True, slots=True)
+class Controls:
+    """The journal's sides for operators, and the daemon."""
+
+    inquiry: Inquiry
+    operations: Operations
+    figures: Figures
+    find_routes: Callable[[], Collection[str] | None]
+    """The names of the routes that are configured; None where nobody knows."""
+    daemon: Hooks | None = None
+    """None: it does not run."""
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+    def require_daemon(self) -> Hooks:
+        """Raises ControlError if none runs."""
+        if self.daemon is None:
+            raise ControlError("the daemon does not run: it reads its configuration when it is started")
+        return self.daemon
