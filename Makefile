@@ -1,7 +1,7 @@
 # The commands of the project; `make` lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench clean
+.PHONY: help demo test check bench fuzz clean
 export INSTALL REQUIRE_MOSQUITTO
 
 VENV := .venv
@@ -31,6 +31,14 @@ bench: $(READY) ## Run the benchmarks; each prints ratios measured side by side
 	$(RUN) benchmarks/intake.py
 	$(RUN) benchmarks/triage.py
 	$(RUN) benchmarks/storm.py
+
+fuzz: $(READY) ## Send hostile messages through intake and triage (SECONDS=60, SEED=)
+	$(RUN) tests/fuzz/fuzz.py --seconds $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED))
+
+KILLS := 200
+chaos: $(READY) ## Kill the daemon 200 times among faults and people; nothing lost, nothing twice (KILLS=50, SEED=7)
+	@packaging/install-mosquitto
+	@$(RUN) tests/chaos/kill_loop.py --kills $(KILLS) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 clean: ## Remove the environment and what the tools left
 	rm -rf $(VENV) .coverage htmlcov .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build
