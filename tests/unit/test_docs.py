@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from itop_bridge.crash_point import CRASH_POINTS
 from itop_bridge.delivery.fold import Backlog
 from itop_bridge.delivery.text import describe_scene
 from itop_bridge.expression import compile_condition, compile_text
@@ -21,10 +22,15 @@ from itop_bridge.journal.case import CaseState
 from itop_bridge.log import EVENTS, KEYS
 from itop_bridge.settings.load import load_settings, settings_schema
 from itop_bridge.triage import format as format_file
+from itop_bridge.triage.example import FACTS, find_differences
 from itop_bridge.triage.format import load_formats
 from itop_bridge.triage.load import find_problems
 from itop_bridge.triage.mapping import Fields
+from itop_bridge.triage.place import TESTS as TESTS_OF_VALUES
 from itop_bridge.triage.registry import load_registry
+from itop_bridge.triage.source import KINDS
+from itop_bridge.triage.summary import tabulate_formats
+from itop_bridge.triage.syntax import SYNTAXES
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -88,8 +94,19 @@ def test_every_key_of_a_format_is_told() -> None:
 
 
 def test_every_bundled_format_is_told() -> None:
-    names = {path.stem for path in (ROOT / "config" / "formats").glob("*.yaml")}
-    assert {name for name in names if f"| `{name}` |" in read("formats.md")} == names
+    formats = load_formats([ROOT / "config" / "formats"])
+    assert_holds("formats.md", tabulate_formats(formats.values()))
+
+
+def test_every_syntax_test_and_kind_of_a_format_is_told() -> None:
+    text = read("formats.md")
+    assert [name for name in SYNTAXES if f"`{name}`" not in text] == []
+    assert [name for name in (*TESTS_OF_VALUES, *KINDS) if name not in text] == []
+
+
+def test_everything_that_an_example_may_expect_is_told() -> None:
+    text = read("formats.md")
+    assert [name for name in ("outcome", "reason", *FACTS, "case") if f"`{name}`" not in text] == []
 
 
 def test_every_setting_of_the_bundled_factory_is_told() -> None:
@@ -228,8 +245,12 @@ def test_the_configuration_of_the_readme_is_valid(tmp_path: Path) -> None:
 
 def test_the_format_of_the_documents_compiles(tmp_path: Path) -> None:
     [example] = re.findall(r"```yaml\n(product:.*?)```", read("formats.md"), re.DOTALL)
-    (tmp_path / "mysiem.yaml").write_text(example, encoding="utf-8")
-    assert load_formats([tmp_path])["mysiem"].product == "My SIEM"
+    [examples] = re.findall(r"```yaml\n(examples:.*?)```", read("formats.md"), re.DOTALL)
+    (tmp_path / "mysiem.yaml").write_text(example + examples, encoding="utf-8")
+    mysiem = load_formats([tmp_path])["mysiem"]
+    assert mysiem.product == "My SIEM"
+    assert len(mysiem.examples) == 2
+    assert [text for each in mysiem.examples for text in find_differences(each, mysiem)] == []
 
 
 def test_the_texts_of_the_documents_compile() -> None:
@@ -244,3 +265,23 @@ def test_every_link_leads_somewhere(document: Path) -> None:
     targets = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text)
     local = [target for target in targets if not target.startswith(("http://", "https://", "mailto:"))]
     assert [target for target in local if not (document.parent / target).exists()] == []
+
+
+# the promises
+
+
+def test_every_test_that_is_named_exists() -> None:
+    named = re.findall(r"`((?:unit|integration|acceptance|contract)/\S+\.py):\s+(test_\w+)`", read("reliability.md"))
+    assert len(named) > 40
+    missing = [
+        f"{file}: {test}"
+        for file, test in named
+        if not re.search(
+            rf"^\s*(?:async )?def {test}\(", (ROOT / "tests" / file).read_text(encoding="utf-8"), re.MULTILINE
+        )
+    ]
+    assert missing == []
+
+
+def test_every_crash_point_is_told() -> None:
+    assert [name for name in CRASH_POINTS if f"`{name}`" not in read("reliability.md")] == []

@@ -8,8 +8,9 @@ import pytest
 
 from itop_bridge.errors import ConfigurationError
 from itop_bridge.itop.client import Connection
-from itop_bridge.itop.connection import ITop, current_itop, is_reading
+from itop_bridge.itop.connection import ITop, current_itop
 from itop_bridge.itop.error import ReadOnlyError, RequestError
+from itop_bridge.itop.operation import is_reading
 
 URL = "http://itop.invalid"
 SOMEWHERE = Connection(URL, "bridge", "hunter2-s3cret")

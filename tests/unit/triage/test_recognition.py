@@ -181,6 +181,21 @@ def test_the_syntax_is_told_by_how_a_payload_begins_or_its_first_line_that_says(
     assert find_syntax(payload) == syntax
 
 
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"[" * 300_000,
+        b"x" + b"[" * 300_000 + b" CEF:0|",
+        b"x " * 200_000,
+        b"x" * 400_000,
+        b"xCEF:0|" * 60_000,
+        b"\nx" * 200_000,
+    ],
+)
+def test_hostile_payloads_take_linear_time(payload):
+    assert find_syntax(payload) in ("json", "cef", None)  # what is not linear would take minutes
+
+
 def test_what_has_no_syntax_is_a_dead_letter():
     (rejected,) = read(EVERYTHING, b"hello")
     assert rejected.reason == "unrecognised_shape"
