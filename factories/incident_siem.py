@@ -8,12 +8,13 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from itop_bridge.factory import (
     Alert,
     AppendPublicLog,
     Case,
+    Cmdb,
     CreateIncident,
     GetAction,
     Intent,
@@ -76,6 +77,60 @@ APPEND_LOG = (
 RESOLVE_LOG = "Nothing of this case fires any more. " + _COUNTS + _LIST
 
 
+_ALERT_FIELDS = ("host", "short_host", "source", "destination")
+_LEAST_CACHE_S, _MOST_CACHE_S = 60.0, 86_400.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class CmdbSettings:
+    """The machine that an alert is about, looked up in iTop's CMDB and attached to a new incident."""
+
+    __pydantic_config__: ClassVar[Mapping[str, str]] = {"extra": "forbid"}
+
+    classes: tuple[str, ...] = ("Server", "VirtualMachine")
+    match: dict[str, str | tuple[str, ...]] = field(default_factory=lambda: {"name": "host"})
+    """Its attribute, and the alert's field, or fields in order; the first that finds anything decides."""
+    where: dict[str, str | int] = field(default_factory=dict)
+    """Attributes that it must have besides: {status: production}."""
+    raise_urgency: bool = True
+    """A machine of high criticality makes its incident one step more urgent."""
+    team: str | None = None
+    """Its attribute that points at a team, which takes the place of the configured one."""
+    cache: str = "10m"
+    """How long what iTop said is remembered."""
+
+    def __post_init__(self) -> None:
+        if not self.classes or not self.match:
+            raise ValueError("classes and match must name something")
+        for name in (*self.classes, *self.match, *self.where, self.team or "team_id"):
+            oql.equals(name, "")  # raises ValueError for what is no name
+        for _, each in self._pairs():
+            if each not in _ALERT_FIELDS:
+                raise ValueError(f"match: the alert's fields are {', '.join(_ALERT_FIELDS)}, not {each!r}")
+        if not _LEAST_CACHE_S <= self._cache_s() <= _MOST_CACHE_S:
+            raise ValueError(f"cache: must be 1m to 1d, not {self.cache}")
+
+    def describe(self) -> Cmdb:
+        """For delivery."""
+        return Cmdb(
+            classes=self.classes,
+            match=self._pairs(),
+            where=tuple((name, str(value)) for name, value in self.where.items()),
+            raise_urgency=self.raise_urgency,
+            team=self.team or "",
+            cache_s=self._cache_s(),
+        )
+
+    def _pairs(self) -> tuple[tuple[str, str], ...]:
+        listed = {name: (each,) if isinstance(each, str) else each for name, each in self.match.items()}
+        return tuple((name, each) for name, given in listed.items() for each in given)
+
+    def _cache_s(self) -> float:
+        from itop_bridge.factory import parse_duration  # noqa: PLC0415 - heavy
+
+        return parse_duration(self.cache)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """The `settings:` of a route. Everything has a default; names are iTop's names of the objects."""
@@ -104,6 +159,8 @@ class Settings:
     """Impact and urgency by severity, where they differ from the usual."""
     fields: dict[str, str | int] = field(default_factory=dict)
     """Further attributes of the incident."""
+    cmdb: CmdbSettings | None = None
+    """How the alert's machine is looked up; nothing is without this."""
 
     def __post_init__(self) -> None:
         Severity.parse(self.create_from)
@@ -153,6 +210,7 @@ def describe_writing(settings: Settings) -> Writing:
         title_prefix=settings.title_prefix,
         origin=settings.origin,
         resolution_code=settings.resolution_code,
+        cmdb=settings.cmdb.describe() if settings.cmdb else None,
     )
 
 

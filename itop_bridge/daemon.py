@@ -14,31 +14,36 @@ import structlog
 
 from itop_bridge import __version__, systemd
 from itop_bridge.console.console import Status, serve_console
-from itop_bridge.control.controls import Controls, Hooks
+from itop_bridge.control.controls import Controls, Hooks, Stage
 from itop_bridge.control.server import serve_control
 from itop_bridge.crash_point import pass_point
 from itop_bridge.delivery.attempt import Pace
 from itop_bridge.delivery.delivery import Delivery
 from itop_bridge.delivery.survey import Question, Survey
-from itop_bridge.errors import BridgeError, ConfigurationError
+from itop_bridge.errors import BridgeError, ConfigurationError, JournalFullError
 from itop_bridge.intake.broker import Broker
 from itop_bridge.intake.intake import Intake
 from itop_bridge.itop.breaker import Breaker
 from itop_bridge.itop.client import Client
 from itop_bridge.itop.connection import describe_connection
 from itop_bridge.itop.gate import Gate, State
+from itop_bridge.itop.operation import Operations as Way
 from itop_bridge.itop.pace import Concurrency, Pacer
+from itop_bridge.itop.read_only import ReadOnly
 from itop_bridge.journal.checkpoint import watch_log
 from itop_bridge.journal.delivery import DeliveryJournal
 from itop_bridge.journal.figure import Figures
 from itop_bridge.journal.inquiry import Inquiry
 from itop_bridge.journal.intake import IntakeJournal
 from itop_bridge.journal.operation import Operations
+from itop_bridge.journal.replay import Replays
 from itop_bridge.journal.retention import Retention
+from itop_bridge.journal.source import SourceJournal
 from itop_bridge.journal.store import Store
 from itop_bridge.journal.triage import TriageJournal
 from itop_bridge.log import Alarms
 from itop_bridge.settings.model import Settings
+from itop_bridge.triage.heartbeat import Heartbeat
 from itop_bridge.triage.load import Routing
 from itop_bridge.triage.triage import Triage
 
@@ -85,8 +90,11 @@ class Daemon:
     gate: Gate
     survey: Survey
     retention: Retention
+    heartbeat: Heartbeat
     clients: contextlib.AsyncExitStack
     """Of iTop: after a reload the old one stays open until its calls are done."""
+    shadow: bool = False
+    """Nothing is written in iTop."""
     reloading: asyncio.Lock = field(default_factory=asyncio.Lock)
     stop_intake: asyncio.Event = field(default_factory=asyncio.Event)
     stop_work: asyncio.Event = field(default_factory=asyncio.Event)
@@ -114,11 +122,11 @@ class Daemon:
         The rest (broker, journal, console, log, rate) is taken up by a restart, which loses nothing. Parked cases are
         tried once more, and so are credentials that iTop refused. Raises ITopError if the new client cannot be made.
         """
-        client = await self.clients.enter_async_context(Client(describe_connection(settings.itop)))
-        self.gate.reset(client)
+        self.gate.reset(await _open_way(self.clients, settings, shadow=self.shadow))
         self.triage.routes = routing.routes
         await self.intake.change_filters(_filters(routing))
-        await self.delivery.release()
+        with contextlib.suppress(JournalFullError):  # an alarm tells of it; parked cases wait for the next reload
+            await self.delivery.release()
         self.survey.ask(_questions(routing))
         log.info("configuration.reloaded", routes=len(routing.routes))
 
@@ -146,6 +154,7 @@ class Daemon:
             asyncio.create_task(_keep_alive(self.store), name="watchdog"),
             asyncio.create_task(self.survey.run(), name="survey"),
             asyncio.create_task(self.retention.run(), name="retention"),
+            asyncio.create_task(self.heartbeat.run(), name="heartbeat"),
             asyncio.create_task(
                 watch_log(self.store.path, partial(self.store.write, _nothing), self.alarms), name="journal-log"
             ),
@@ -166,25 +175,27 @@ class Daemon:
             await _finish(sides, 1.0)
 
 
-async def run_daemon(settings: Settings, routing: Routing, signals: Signals, load: Load | None = None) -> None:
+async def run_daemon(
+    settings: Settings, routing: Routing, signals: Signals, load: Load | None = None, *, shadow: bool = False
+) -> None:
     """Compose the daemon and run it until it is asked to stop; `load` reads the configuration again on SIGHUP.
 
-    Raises what ended it otherwise.
+    With `shadow` nothing is written in iTop. Raises what ended it otherwise.
     """
     async with (
-        compose(settings, routing) as daemon,
+        compose(settings, routing, shadow=shadow) as daemon,
         _console(settings, daemon),
         serve_control(settings.journal.path, _controls(daemon, load)),
     ):
         systemd.notify("READY=1")
-        log.info("daemon.started", version=__version__, routes=len(routing.routes))
+        log.info("daemon.started", version=__version__, routes=len(routing.routes), shadow=shadow)
         await daemon.run(signals, load)
         left = await Figures(daemon.store).fetch_backlog()
     log.info("daemon.stopped", **{name: left[name] for name in ("waiting", "cases", "unverified", "dead_letters")})
 
 
 @contextlib.asynccontextmanager
-async def compose(settings: Settings, routing: Routing) -> AsyncIterator[Daemon]:
+async def compose(settings: Settings, routing: Routing, *, shadow: bool = False) -> AsyncIterator[Daemon]:
     """The stages around an open journal. Each wakes the next one through the journal."""
     async with contextlib.AsyncExitStack() as stack:
         store = await Store.open(settings.journal.path)
@@ -192,13 +203,13 @@ async def compose(settings: Settings, routing: Routing) -> AsyncIterator[Daemon]
         alarms = Alarms()
         clock = Pace(settings.itop.rate, settings.itop.server_time_limit)
         clients = await stack.enter_async_context(contextlib.AsyncExitStack())
-        client = await clients.enter_async_context(Client(describe_connection(settings.itop)))
+        client = await _open_way(clients, settings, shadow=shadow)
         gate = await stack.enter_async_context(
             Gate(client, Pacer(settings.itop.rate), Concurrency(settings.itop.concurrency), Breaker())
         )
         gate.on_change = lambda state: _tell_state(alarms, state)
-        delivery = Delivery(DeliveryJournal(store, clock.clock), gate, alarms, clock)
-        triage = Triage(TriageJournal(store, clock.clock, delivery.wake), routing.routes, alarms)
+        delivery = Delivery(DeliveryJournal(store, clock.clock), gate, alarms, clock, shadow=shadow)
+        triage = Triage(TriageJournal(store, clock.clock, delivery.wake), routing.routes, alarms, clock=clock.clock)
         intake = Intake(
             Broker(settings.mqtt),
             IntakeJournal(store, triage.wake),
@@ -208,8 +219,20 @@ async def compose(settings: Settings, routing: Routing) -> AsyncIterator[Daemon]
         survey = Survey(gate, alarms)
         survey.ask(_questions(routing))
         retention = Retention(store, settings.journal.keep, settings.mqtt.session_expiry)
+        heartbeat = Heartbeat(
+            SourceJournal(store, clock.clock, triage.wake),
+            alarms,
+            lambda: triage.routes,
+            lambda: intake.state.connections if intake.state.ready else None,
+        )
         await delivery.recover()
-        yield Daemon(store, alarms, intake, triage, delivery, gate, survey, retention, clients)
+        yield Daemon(store, alarms, intake, triage, delivery, gate, survey, retention, heartbeat, clients, shadow)
+
+
+async def _open_way(clients: contextlib.AsyncExitStack, settings: Settings, *, shadow: bool) -> Way:
+    """The way to iTop; in the shadow one that lets nothing through that writes."""
+    client = await clients.enter_async_context(Client(describe_connection(settings.itop)))
+    return ReadOnly(client) if shadow else client
 
 
 @contextlib.asynccontextmanager
@@ -240,6 +263,11 @@ def _controls(daemon: Daemon, load: Load | None) -> Controls:
         Figures(daemon.store),
         lambda: [route.name for route in daemon.triage.routes],
         Hooks(fetch_status, reload),
+        stage=Stage(
+            Replays(daemon.store, daemon.triage.wake),
+            TriageJournal(daemon.store, time.time, daemon.delivery.wake),
+            lambda: daemon.triage.routes,
+        ),
     )
 
 

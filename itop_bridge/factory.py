@@ -23,6 +23,7 @@ from itop_bridge.errors import BridgeError, UsageError
 from itop_bridge.intent import (
     AppendPublicLog,
     Case,
+    Cmdb,
     CreateIncident,
     Intent,
     ResolveIncident,
@@ -46,11 +47,13 @@ if TYPE_CHECKING:
     from itop_bridge.command.desk import Draft, Written
     from itop_bridge.command.template import describe_incident, load_template
     from itop_bridge.command.text import Entry, cut_title, plain_line
+    from itop_bridge.settings.unit import parse_duration
 
 _LATER = {
     **dict.fromkeys(("Draft", "Written"), "itop_bridge.command.desk"),
     **dict.fromkeys(("describe_incident", "load_template"), "itop_bridge.command.template"),
     **dict.fromkeys(("Entry", "cut_title", "plain_line"), "itop_bridge.command.text"),
+    "parse_duration": "itop_bridge.settings.unit",
 }
 """What is heavy: import it where it is used, inside a command."""
 
@@ -60,6 +63,7 @@ __all__ = [
     "BridgeError",
     "Case",
     "CheckCredentialsAction",
+    "Cmdb",
     "CreateAction",
     "CreateIncident",
     "DeleteAction",
@@ -90,6 +94,7 @@ __all__ = [
     "load_template",
     "oql",
     "organization_of",
+    "parse_duration",
     "parse_fields",
     "parse_key",
     "parse_value",

@@ -66,7 +66,7 @@ Intent = CreateIncident | AppendPublicLog | ResolveIncident
 class Texts:
     """The Jinja2 sources of what is written in iTop, rendered at delivery, once per call.
 
-    They see `alert`, `latest`, `alerts`, `case`, `backlog` and `settings` (docs/templates.md).
+    They see `alert`, `latest`, `alerts`, `case`, `backlog`, `ci` and `settings` (docs/templates.md).
     """
 
     title: str
@@ -77,6 +77,23 @@ class Texts:
     resolve_log: str
     solution: str
     """One line of plain text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cmdb:
+    """How the configuration item (CI) that an alert is about is looked up in iTop, within the case's organisation."""
+
+    classes: tuple[str, ...]
+    match: tuple[tuple[str, str], ...]
+    """Pairs of the CI's attribute and the alert's field (`host`, `short_host`, `source` or `destination`), in order:
+    the first by which anything is found decides."""
+    where: tuple[tuple[str, str], ...] = ()
+    """Attributes and values that a CI must have besides."""
+    raise_urgency: bool = True
+    """A CI of high criticality makes its incident one step more urgent."""
+    team: str = ""
+    """The CI's attribute that points at its team, which then takes the place of the configured one; empty: none."""
+    cache_s: float = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,3 +111,5 @@ class Writing:
     origin: str = "monitoring"
     """Empty: not written."""
     resolution_code: str = "assistance"
+    cmdb: Cmdb | None = None
+    """None: new incidents have no CI."""

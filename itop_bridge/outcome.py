@@ -8,6 +8,10 @@ class Dropped:
     """A deliberate drop, with a reason of the contract (`filtered`, `repeat`, `handled_by_person`, …)."""
 
     reason: str
+    route: str | None = None
+    """The route that took it; None where none did."""
+    detail: str = ""
+    """What it was dropped by, such as a silence's name: told, and not kept."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from itop_bridge.cli.control import check_may_change
 from itop_bridge.cli.parser import add_config_option, config_of
 from itop_bridge.errors import ConfigurationError
 
@@ -27,17 +28,27 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "check",
         help="tell all that is wrong with a configuration",
-        description="Load a configuration as the daemon would and tell every problem and doubt (exit code 78).",
+        description="Load a configuration as the daemon would and tell every problem and doubt (exit code 78). With"
+        " --online also log in to broker and iTop, and ask whether they have what it speaks of (exit code 1 if they"
+        " cannot be reached).",
+        epilog="Example: itop-bridge check --online -c itop-bridge.yaml",
     )
     add_config_option(parser)
+    parser.add_argument("--online", action="store_true", help="ask broker and iTop too; nothing is written")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the warnings and a summary. Raises ConfigurationError with all problems."""
+    if args.online:
+        check_may_change(args)  # one of the questions to iTop is a create, which it must refuse
     loaded = check_settings(config_of(args), load_checkers())
     print("\n".join(summarise(loaded)))  # noqa: T201 - what the command is for
-    return 0
+    if not args.online:
+        return 0
+    from itop_bridge.cli.online import run_online  # noqa: PLC0415 - heavy
+
+    return run_online(loaded)
 
 
 def check_settings(path: Path, checkers: Sequence[Checker]) -> "Loaded":

@@ -12,6 +12,7 @@ from itop_bridge.errors import BridgeError, UsageError
 if TYPE_CHECKING:
     from itop_bridge.control.door import Door
     from itop_bridge.control.request import Request
+    from itop_bridge.triage.route import Route
 
 Work = Callable[["Door"], Awaitable[int]]
 
@@ -30,14 +31,24 @@ def operate(args: argparse.Namespace, work: Work) -> int:
     import asyncio  # noqa: PLC0415 - heavy
 
     journal, routes = _find_journal(args)
-    return asyncio.run(_operate(journal, routes, work))
+    return asyncio.run(_operate(journal, routes, args.config, work))
 
 
-async def _operate(journal: Path, routes: Sequence[str] | None, work: Work) -> int:
+async def _operate(journal: Path, routes: Sequence[str] | None, config: Path | None, work: Work) -> int:
     from itop_bridge.control.door import open_door  # noqa: PLC0415 - heavy
 
-    async with open_door(journal, routes) as door:
+    async with open_door(journal, routes, load_routes=lambda: _load_routes(config)) as door:
         return await work(door)
+
+
+def _load_routes(config: Path | None) -> "Sequence[Route] | None":
+    """The configuration's routes, compiled; no secret is read. Raises ConfigurationError."""
+    if config is None:
+        return None
+    from itop_bridge.settings.load import load_settings  # noqa: PLC0415 - heavy
+    from itop_bridge.triage.load import load_routing  # noqa: PLC0415 - heavy
+
+    return load_routing(load_settings(config, offline=True)).routes
 
 
 def _find_journal(args: argparse.Namespace) -> tuple[Path, Sequence[str] | None]:

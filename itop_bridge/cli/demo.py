@@ -28,7 +28,7 @@ def run(args: argparse.Namespace) -> int:
     well: bool | None = False
     try:
         with (folder / "itop-bridge.log").open("w", encoding="utf-8") as log:
-            configure_log("info", json=True, stream=log)
+            configure_log("info", layout="json", stream=log)
             well = asyncio.run(_run(folder, screen, args))
     finally:
         if well is False:

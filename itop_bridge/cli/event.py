@@ -77,13 +77,17 @@ def describe_event(event: Mapping[str, Any]) -> list[str]:
 
 
 def _follow(element: Mapping[str, Any]) -> Iterator[Step]:
-    if letter := element["letter"]:
+    for letter in element["letters"]:
+        if letter["route"]:
+            yield None, "route", letter["route"]
         yield letter["at"], "dead letter", f"{letter['id']}, {letter['reason']}: {letter['detail']}"
         yield letter["settled"], "state", letter["state"]
     for intent in element["intents"]:
         yield from _follow_intent(intent)
-    if element["drop"] is not None:
-        yield None, "outcome", f"dropped: {element['drop']}"
+    for drop in element["drops"]:
+        if drop["route"]:
+            yield None, "route", drop["route"]
+        yield None, "outcome", f"dropped: {drop['reason']}"
 
 
 def _follow_intent(intent: Mapping[str, Any]) -> Iterator[Step]:

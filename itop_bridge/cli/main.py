@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from itop_bridge import __version__
-from itop_bridge.cli import case, check, event, letter, pause, record, reload, show, status, trial
+from itop_bridge.cli import case, check, event, init, letter, pause, record, reload, replay, show, status, trial
 from itop_bridge.cli.failure import describe_failure, list_causes
 from itop_bridge.cli.parser import (
     OLD_NAME,
@@ -93,8 +93,10 @@ def build_parser(folders: Sequence[Path] = ()) -> argparse.ArgumentParser:
     _add_run(subparsers)
     check.add_parser(subparsers)
     trial.add_parser(subparsers)
+    init.add_parser(subparsers)
     show.add_parser(subparsers)
-    for operators in (status, letter, case, event, reload):
+    show.add_schema(subparsers)
+    for operators in (status, letter, case, event, replay, reload):
         operators.add_parser(subparsers)
     pause.add_parsers(subparsers)
     _add_simulate(subparsers)
@@ -118,6 +120,14 @@ def _add_run(subparsers: Subparsers) -> None:
         default=argparse.SUPPRESS,
         metavar="FILE",
         help="log to this file too (wins over log.file)",
+    )
+    parser.add_argument(
+        "--log-format",
+        choices=("auto", "json", "console", "logfmt", "ecs"),
+        help="how a line of the log is written (wins over log.format)",
+    )
+    parser.add_argument(
+        "--shadow", action="store_true", help="decide and log what would be written in iTop, and write nothing there"
     )
     parser.set_defaults(run=_run)
 

@@ -1,7 +1,7 @@
 """`itop-bridge check --online`: asks broker and iTop whether they have what the configuration speaks of."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 from itop_bridge.cli.control import say
 from itop_bridge.command.output import escape
@@ -10,10 +10,11 @@ from itop_bridge.itop.client import Client
 from itop_bridge.itop.connection import describe_connection
 from itop_bridge.itop.pace import Pacer
 from itop_bridge.settings.load import Loaded
+from itop_bridge.triage.load import Routing, load_routing
+from itop_bridge.triage.route import Route
 from itop_bridge.trial.finding import Finding, Verdict
 from itop_bridge.trial.inspection import Account, Paced, Subject, examine_itop
 from itop_bridge.trial.visit import examine_broker
-from itop_bridge.triage.load import Routing, load_routing
 
 _WRONG = 78
 _UNREACHED = 1
@@ -38,7 +39,7 @@ async def _tell(findings: AsyncIterator[Finding]) -> set[Verdict]:
 async def examine(loaded: Loaded, routing: Routing) -> AsyncIterator[Finding]:
     """The broker first, then iTop. Raises ConfigurationError for certificates that cannot be used."""
     settings = loaded.settings
-    for finding in await examine_broker(settings.mqtt, _list_filters(routing), loaded.locate):
+    for finding in await examine_broker(settings.mqtt, _list_filters(loaded), loaded.locate):
         yield finding
     account = Account(
         settings.itop.user or "the owner of the token",
@@ -51,29 +52,42 @@ async def examine(loaded: Loaded, routing: Routing) -> AsyncIterator[Finding]:
             yield finding
 
 
-def _list_filters(routing: Routing) -> dict[str, list[str]]:
+def _list_filters(loaded: Loaded) -> dict[str, list[str]]:
     """The routes' filters, each with the settings that name it."""
     filters: dict[str, list[str]] = {}
-    for place, route in enumerate(routing.routes):
-        filters.setdefault(route.pattern.filter, []).append(f"routes[{place}].topic")
+    for index, route in enumerate(loaded.settings.routes):
+        filters.setdefault(route.pattern.filter, []).append(f"routes[{index}].topic")
     return filters
 
 
 def _list_subjects(loaded: Loaded, routing: Routing) -> Sequence[Subject]:
-    organizations = {route.name: str(route.organization) for route in loaded.settings.routes}
+    compiled = {route.name: route for route in routing.routes}
     return [
         Subject(
-            Question(route.name, route.profile.writing, route.place),
-            route.policy,
-            organizations[route.name],
-            _locate_rule(loaded, place, "organization"),
-            _locate_rule(loaded, place, "resolve"),
+            Question(route.name, compiled[route.name].profile.writing, _place_of(loaded, index, compiled[route.name])),
+            compiled[route.name].policy,
+            str(route.organization),
+            _locate_rule(loaded, index, "organization"),
+            _locate_rule(loaded, index, "resolve"),
         )
-        for place, route in enumerate(routing.routes)
+        for index, route in enumerate(loaded.settings.routes)
     ]
 
 
-def _locate_rule(loaded: Loaded, place: int, key: str) -> str:
+def _place_of(loaded: Loaded, index: int, route: Route) -> Callable[[str], str]:
+    """Where an attribute is set: a reference at the factory's setting that has its name, all else as the route says."""
+    keys = {value: key for key, value in loaded.settings.routes[index].settings.items() if isinstance(value, str)}
+    named = {attribute: keys[name] for attribute, _, name in route.profile.writing.references if name in keys}
+
+    def place(attribute: str) -> str:
+        if attribute in named:
+            return loaded.locate(f"routes[{index}].settings.{named[attribute]}")
+        return route.place(attribute)
+
+    return place
+
+
+def _locate_rule(loaded: Loaded, index: int, key: str) -> str:
     """Where a route's rule stands: in the route, else in `defaults`."""
-    path = f"routes[{place}].{key}"
+    path = f"routes[{index}].{key}"
     return loaded.locate(path if path in loaded.document.keys else f"defaults.{key}")

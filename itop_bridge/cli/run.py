@@ -19,19 +19,20 @@ def run(args: argparse.Namespace) -> int:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until the daemon listens: its usual effect is the process's end
     loaded, routing = _load(args.config)
     log = loaded.settings.log
-    configure_log(log.level, json=log.json_lines, file=args.logfile or log.file)
+    layout = args.log_format or log.format
+    configure_log(log.level, layout=None if layout == "auto" else layout, file=args.logfile or log.file)
     _tell(loaded, routing)
     try:
-        asyncio.run(_run(args.config, loaded, routing))
+        asyncio.run(_run(args.config, loaded, routing, shadow=args.shadow))
     except JournalFormatError as error:
         raise ConfigurationError([str(error)]) from error  # a restart would not help
     return 0
 
 
-async def _run(config: Path, loaded: Loaded, routing: Routing) -> None:
+async def _run(config: Path, loaded: Loaded, routing: Routing, *, shadow: bool) -> None:
     signals = Signals()
     signals.listen()
-    await run_daemon(loaded.settings, routing, signals, lambda: _load_again(config))
+    await run_daemon(loaded.settings, routing, signals, lambda: _load_again(config), shadow=shadow)
 
 
 def _load(config: Path) -> tuple[Loaded, Routing]:
@@ -42,7 +43,11 @@ def _load(config: Path) -> tuple[Loaded, Routing]:
 
 
 def _load_again(config: Path) -> tuple[Settings, Routing]:
+    """For a reload, which changes nothing if a file is bad: a factory that does not load any more must not give way to
+    a bundled one of its name. Raises ConfigurationError."""
     loaded, routing = _load(config)
+    if failed := routing.registry.failed:
+        raise ConfigurationError([f"{each.origin}: the factory does not load: {each.detail}" for each in failed])
     _tell(loaded, routing)
     return loaded.settings, routing
 

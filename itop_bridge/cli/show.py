@@ -22,6 +22,18 @@ def add_parser(subparsers: Any) -> None:
     subjects.add_parser("events", help="the log's events and what they tell").set_defaults(run=show_events)
 
 
+def add_schema(subparsers: Any) -> None:
+    """`itop-bridge schema`, short for `show schema`."""
+    parser = subparsers.add_parser(
+        "schema",
+        help="print the JSON Schema of the configuration, for editors",
+        description="Print the JSON Schema of the configuration. An editor finds it by the configuration's first line:"
+        " # yaml-language-server: $schema=itop-bridge.schema.json",
+        epilog="Example: itop-bridge schema > itop-bridge.schema.json",
+    )
+    parser.set_defaults(run=show_schema)
+
+
 def show_settings(args: argparse.Namespace) -> int:
     """Print the settings in effect. Raises ConfigurationError."""
     import yaml  # noqa: PLC0415 - heavy

@@ -26,8 +26,8 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "test",
         help="show what recorded alerts would come to, offline",
-        description="Show what recorded alerts would come to: format, route and why, case, calls to iTop, texts. Nothing"
-        " is sent or written, and no secret is read. Without --config only how they are read.",
+        description="Show what recorded alerts would come to: format, route and why, case, calls to iTop, texts."
+        " Nothing is sent or written, and no secret is read. Without --config only how they are read.",
         epilog="Example: itop-bridge test -c itop-bridge.yaml alert.json",
     )
     parser.add_argument("samples", nargs="*", metavar="SAMPLE", help="a file with one payload; - is the standard input")
@@ -92,7 +92,8 @@ def _make_trial(args: argparse.Namespace) -> Trial:
     site = load_site(args.config, args.format)
     if args.topic is not None:
         check_topic(args.topic)
-    return lambda sample: try_routes(sample, site, args.topic, now)
+    with_calls = not args.json and not args.expect  # which show none
+    return lambda sample: try_routes(sample, site, args.topic, now, with_calls=with_calls)
 
 
 def check_topic(topic: str) -> None:

@@ -40,7 +40,8 @@ def _describe_try(tried: Try) -> Iterator[str]:
     form = ("format", f"{tried.read.format or 'none'}{why}")
     if tried.alert is None:
         for ending in tried.endings:
-            yield f"element {tried.index}: {_describe_ending(ending)}"
+            if not isinstance(ending, Landing):
+                yield f"element {tried.index}: {_describe_ending(ending)}"
         yield from draw_facts([form])
         return
     yield f"element {tried.index}: {shorten(tried.alert.title)}"
@@ -49,7 +50,7 @@ def _describe_try(tried: Try) -> Iterator[str]:
     calls = iter(tried.calls)
     for ending in tried.endings:
         if isinstance(ending, Landing):
-            yield from _describe_landing(ending, next(calls))
+            yield from _describe_landing(ending, next(calls, ()))
         else:
             yield f"  {_describe_ending(ending)}"
 
@@ -64,11 +65,11 @@ def _list_more(tried: Try, alert: Alert) -> Iterator[tuple[str, Any]]:
         yield "", _WEAK if tried.weak else None
 
 
-def _describe_ending(ending: Landing | Dropped | Rejected) -> str:
-    if isinstance(ending, Rejected):
-        told = ": ".join(escape(each) for each in (ending.field, ending.detail) if each)
-        return f"dead letter {ending.reason}{f' ({told})' if told else ''}"
-    return f"dropped: {ending.reason}" if isinstance(ending, Dropped) else ""
+def _describe_ending(ending: Dropped | Rejected) -> str:
+    field = ending.field if isinstance(ending, Rejected) else None
+    told = ": ".join(escape(each) for each in (field, ending.detail) if each)
+    what = "dead letter" if isinstance(ending, Rejected) else "dropped"
+    return f"{what}: {ending.reason}{f' ({told})' if told else ''}"
 
 
 def _describe_steps(tried: Try) -> Iterator[str]:

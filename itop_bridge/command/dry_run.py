@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from itop_bridge.itop.answer import Answer, Object
-from itop_bridge.itop.connection import ITop, is_reading
+from itop_bridge.itop.connection import ITop
+from itop_bridge.itop.operation import is_reading
 
 _SECRETS = ("password",)
 

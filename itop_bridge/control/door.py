@@ -4,14 +4,15 @@ import asyncio
 import contextlib
 import stat
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from itop_bridge.control.address import socket_of
 from itop_bridge.control.client import ask, is_answered
-from itop_bridge.control.controls import Controls, Tell
+from itop_bridge.control.controls import Controls, Stage, Tell
 from itop_bridge.control.error import ControlError, SocketError
 from itop_bridge.control.operation import perform
 from itop_bridge.control.request import Request, name_of, read_request, write_request
@@ -19,7 +20,10 @@ from itop_bridge.errors import JournalLockedError
 from itop_bridge.journal.figure import Figures
 from itop_bridge.journal.inquiry import Inquiry
 from itop_bridge.journal.operation import Operations
+from itop_bridge.journal.replay import Replays
 from itop_bridge.journal.store import Store
+from itop_bridge.journal.triage import TriageJournal
+from itop_bridge.triage.route import Route
 
 _PATIENCE_S = 10.0
 _POLL_S = 0.1
@@ -47,10 +51,11 @@ async def open_door(
     journal: Path,
     routes: Collection[str] | None = None,
     *,
+    load_routes: Callable[[], Sequence[Route] | None] = lambda: None,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     patience_s: float = _PATIENCE_S,
 ) -> AsyncIterator[Door]:
-    """The door to a journal. `routes` are those of the configuration, if it is known.
+    """The door to a journal. `routes` are those of the configuration, if it is known; `load_routes` compiles them.
 
     A journal that is in use, and whose daemon does not answer, is tried again for `patience_s` seconds: a daemon that
     starts or stops, or another command. Raises ControlError, JournalFormatError or another JournalError.
@@ -61,7 +66,7 @@ async def open_door(
         yield Door(True, lambda request, tell: ask(socket_of(journal), request, tell))
         return
     try:
-        yield Door(False, _within(store, routes))
+        yield Door(False, _within(store, routes, load_routes))
     finally:
         await store.close()
 
@@ -106,8 +111,16 @@ def _is_answered(journal: Path) -> bool:
     return is_answered(path)
 
 
-def _within(store: Store, routes: Collection[str] | None) -> Callable[[Request, Tell], Awaitable[dict[str, Any]]]:
-    controls = Controls(Inquiry(store, time.time), Operations(store, time.time), Figures(store), lambda: routes)
+def _within(
+    store: Store, routes: Collection[str] | None, load_routes: Callable[[], Sequence[Route] | None]
+) -> Callable[[Request, Tell], Awaitable[dict[str, Any]]]:
+    controls = Controls(
+        Inquiry(store, time.time),
+        Operations(store, time.time),
+        Figures(store),
+        lambda: routes,
+        stage=Stage(Replays(store), TriageJournal(store, time.time), cache(load_routes)),
+    )
 
     async def ask_here(request: Request, tell: Tell) -> dict[str, Any]:
         # written and read, so that both doors refuse the same

@@ -7,6 +7,7 @@ from itop_bridge.control.case import list_cases, resolve_cases, show_case
 from itop_bridge.control.controls import Controls, Tell
 from itop_bridge.control.error import ControlError
 from itop_bridge.control.letter import drop_letters, list_letters, retry_letters, show_letter
+from itop_bridge.control.replay import replay_events, replay_recorded
 from itop_bridge.control.request import (
     DropLetters,
     FetchStatus,
@@ -15,6 +16,8 @@ from itop_bridge.control.request import (
     ListLetters,
     Pause,
     Reload,
+    ReplayEvents,
+    ReplayRecorded,
     Request,
     ResolveCases,
     Resume,
@@ -90,4 +93,6 @@ _OPERATIONS: Mapping[type[Request], Callable[[Any, Controls, Tell], Awaitable[di
     Resume: resume,
     FetchStatus: fetch_status,
     Reload: reload,
+    ReplayEvents: replay_events,
+    ReplayRecorded: replay_recorded,
 }

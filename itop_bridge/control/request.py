@@ -107,6 +107,40 @@ class Reload:
     """Read the configuration again."""
 
 
+@dataclass(frozen=True, slots=True)
+class ReplayEvents:
+    """Map journaled events again that were received between two moments (seconds since the epoch; no end: until now).
+
+    With `route` only what goes to it now. With `dry_run` nothing is stored; with `verbose` each element is told.
+    """
+
+    since: float
+    until: float | None = None
+    route: str | None = None
+    dry_run: bool = False
+    verbose: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A recorded alert."""
+
+    payload: str
+    """In base64."""
+    n: int = 0
+    """How many with the same payload go before it in its recording."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayRecorded:
+    """Take recorded alerts in, as if they came by the topic now; those that were before are left out."""
+
+    topic: str
+    alerts: tuple[Recorded, ...]
+    dry_run: bool = False
+    verbose: bool = False
+
+
 Request: TypeAlias = (
     ListLetters
     | ShowLetter
@@ -121,6 +155,8 @@ Request: TypeAlias = (
     | Resume
     | FetchStatus
     | Reload
+    | ReplayEvents
+    | ReplayRecorded
 )
 
 _KINDS: tuple[type[Request], ...] = Request.__args__
@@ -137,8 +173,15 @@ REQUESTS: Mapping[str, type[Request]] = {name_of(kind): kind for kind in _KINDS}
 
 def changes_something(request: Request) -> bool:
     """True for what is more than a question."""
-    changing = RetryLetters | DropLetters | ResolveCases | Pause | Resume | Reload
+    changing = RetryLetters | DropLetters | ResolveCases | Pause | Resume | Reload | ReplayEvents | ReplayRecorded
     return isinstance(request, changing) and not getattr(request, "dry_run", False)
+
+
+def describe_request(request: Request) -> dict[str, Any]:
+    """The request for the log: of recorded alerts only how many."""
+    if isinstance(request, ReplayRecorded):
+        return {"topic": request.topic, "alerts": len(request.alerts)}
+    return dataclasses.asdict(request)
 
 
 def write_request(request: Request) -> bytes:

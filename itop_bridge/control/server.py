@@ -22,7 +22,7 @@ from itop_bridge.control.address import socket_of
 from itop_bridge.control.controls import Controls
 from itop_bridge.control.error import SocketError, describe_error
 from itop_bridge.control.operation import perform
-from itop_bridge.control.request import changes_something, read_request
+from itop_bridge.control.request import changes_something, describe_request, read_request
 from itop_bridge.errors import BridgeError
 
 log = structlog.get_logger(__name__)
@@ -103,7 +103,8 @@ async def _work(controls: Controls, name: str, content: bytes, tell: Any, uid: i
         log.exception("control.failed", operation=name)
         return {"error": describe_error(error)}
     if changes_something(request):
-        log.info("control.performed", operation=name, uid=uid, request=json.loads(content or b"{}"), result=result)
+        told = {key: value for key, value in result.items() if key != "elements"}
+        log.info("control.performed", operation=name, uid=uid, request=describe_request(request), result=told)
     return {"result": result}
 
 

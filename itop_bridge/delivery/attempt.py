@@ -20,6 +20,7 @@ from itop_bridge.itop.error import ITopError, ServerError, StimulusError
 from itop_bridge.itop.gate import Gate
 from itop_bridge.journal.case import Attempt, CaseState, Draft, Settlement
 from itop_bridge.journal.delivery import DeliveryJournal
+from itop_bridge.journal.shadow import is_shadow
 from itop_bridge.log import Alarms
 
 log = structlog.get_logger(__name__)
@@ -67,6 +68,8 @@ class Order:
     """For the log: route, alerts, reason."""
     optional: frozenset[str] = frozenset()
     """Attributes that the call may do without."""
+    lent: Mapping[str, int] = field(default_factory=dict)
+    """Those of them that a CI gave, with its id."""
 
 
 class Sender:
@@ -79,7 +82,7 @@ class Sender:
         server_clock: ServerClock,
         alarms: Alarms,
         pace: Pace,
-        refuse: Callable[[str, str], None],
+        refuse: Callable[[Order, str], None],
     ) -> None:
         self._journal = journal
         self._gate = gate
@@ -94,6 +97,8 @@ class Sender:
     async def send(self, order: Order) -> None:
         """Mark, send, settle."""
         case = order.case
+        if is_shadow(case.incident):
+            raise AssertionError("nothing is sent for an incident that is not in iTop")
         # a create is looked for everywhere: the incident that the case has is the one before
         incident = None if order.kind == "create" else case.incident
         attempt = await self._journal.record_attempt(
@@ -200,7 +205,7 @@ class Sender:
             await self._journal.change(case.id, log_full=1, due=0)
         elif consequence.action is Action.WITHOUT_REFERENCE and consequence.field:
             self._alarms.raise_("reference_refused", attribute=consequence.field, detail=str(error)[:200])
-            self._refuse(case.profile, consequence.field)
+            self._refuse(order, consequence.field)
             await self._journal.change(case.id, due=0)
         elif consequence.action is Action.READ_AGAIN:
             await self._journal.change(case.id, due=0, failures=failures)

@@ -1,13 +1,16 @@
 """From a step to the order that carries it out: texts rendered, key, fields, and what holds afterwards."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from itop_bridge.delivery.asset import Asset, Finding, raise_urgency
 from itop_bridge.delivery.attempt import Order
+from itop_bridge.delivery.flapping import describe_flapping
 from itop_bridge.delivery.fold import fold_told
 from itop_bridge.delivery.incident import Incident
 from itop_bridge.delivery.operation import (
+    CI_LIST,
     Script,
     conditional_key,
     describe_append,
@@ -18,6 +21,8 @@ from itop_bridge.delivery.operation import (
 from itop_bridge.delivery.plan import Advance, Append, Create, Reopen, Resolve, Situation, next_interval_s
 from itop_bridge.delivery.style import Style
 from itop_bridge.delivery.text import Render, describe_scene
+
+_NOTHING: Render = lambda _scene: ""  # noqa: E731 - a template like the others
 
 Write = Create | Append | Advance | Resolve | Reopen
 
@@ -31,6 +36,8 @@ class Composer:
     token: str
     refused: Callable[[str, str], bool]
     """Tells the optional references that iTop refused of a profile."""
+    finding: Finding | None = None
+    """What was found in the CMDB for a new incident; None: nothing was looked for."""
 
     def compose(self, step: Write, incident: Incident | None, org: int | None) -> Order:
         """The order of `step`. A create needs `org`, everything else the `incident` as it was read."""
@@ -50,27 +57,39 @@ class Composer:
         case, backlog = self.situation.case, self.situation.backlog
         writing, pen = self.style.profile.writing, self.style.pen
         left_out = self._left_out()
-        note = f"Left out, since iTop refused it: {', '.join(sorted(left_out))}." if left_out else ""
-        scene = self._scene(step.previous, note)
+        asset = self.finding.asset if self.finding else None
+        urgency = raise_urgency(backlog.urgency, asset, writing.cmdb)
+        team = {"team_id": str(asset.team)} if asset and asset.team else {}
+        scene = self._scene(step.previous, self._describe_omissions(left_out), asset)
         script = Script(
-            pen.title(scene, case.digest), pen.description(scene), pen.log(pen.create_template, scene, self.token)
+            pen.title(scene, case.digest),
+            pen.description(scene),
+            pen.log(pen.create_template, scene, self.token, self._head()),
         )
         operation = describe_create(
             writing,
             script,
             org=org,
             impact=backlog.impact,
-            urgency=backlog.urgency,
-            references=name_references(writing, leave_out=left_out),
+            urgency=urgency,
+            references=name_references(writing, leave_out=left_out) | team,
+            asset=asset.id if asset else None,
         )
+        lent = dict.fromkeys([CI_LIST, *team], asset.id) if asset else {}
+        optional = frozenset(attribute for attribute, _, _ in writing.references) - left_out
+        order = self._order("create", step, operation, script, self._opened(step, urgency), optional | lent.keys())
+        return replace(order, lent=lent, facts={**order.facts, **self._tell_finding()})
+
+    def _opened(self, step: Create, urgency: int) -> dict[str, Any]:
+        """What holds for the case once its incident is there."""
         now = self.situation.now
         effect: dict[str, Any] = {
-            "urgency": backlog.urgency,
+            "urgency": urgency,
             "resolved": 0,
             "reopened": 0,
             "entries": 1,
             "log_full": 0,
-            "told": fold_told({}, backlog),
+            "told": fold_told({}, self.situation.backlog),
             "told_at": now,
             "interval_s": self.situation.policy.group_interval,
             "changed_at": now,
@@ -78,8 +97,29 @@ class Composer:
         }
         if step.reason == "incident_gone":
             effect["replaced_at"] = now
-        optional = frozenset(attribute for attribute, _, _ in writing.references) - left_out
-        return self._order("create", step, operation, script, effect, optional)
+        return effect | self._flaps()
+
+    def _head(self) -> str:
+        """What an entry begins with, whatever the texts of the route: that the case flaps, once."""
+        rule = self.situation.policy.flapping
+        return describe_flapping(rule) if rule and self._flaps() else ""
+
+    def _flaps(self) -> dict[str, float]:
+        """What holds for a case that flaps once its incident says so."""
+        flap = self.situation.flap
+        return {"flaps_until": flap.until} if flap and not flap.told else {}
+
+    def _describe_omissions(self, left_out: frozenset[str]) -> str:
+        """What the first log entry says is missing, and why."""
+        refused = f"Left out, since iTop refused it: {', '.join(sorted(left_out))}." if left_out else ""
+        return "\n".join(filter(None, (refused, self.finding.note if self.finding else "")))
+
+    def _tell_finding(self) -> dict[str, str]:
+        """For the log."""
+        if self.finding is None:
+            return {}
+        asset = self.finding.asset
+        return {"ci": f"{asset.iclass}::{asset.id}" if asset else self.finding.reason}
 
     def _append(self, step: Append, incident: Incident) -> Order:
         script = Script(entry=self._entry(self.style.pen.append_template))
@@ -134,7 +174,7 @@ class Composer:
             self.situation.case, kind, self.token, operation, step.through, script.entry, effect, facts, optional
         )
 
-    def _scene(self, previous: str | None = None, note: str = "") -> dict[str, Any]:
+    def _scene(self, previous: str | None = None, note: str = "", asset: Asset | None = None) -> dict[str, Any]:
         situation = self.situation
         return describe_scene(
             situation.case,
@@ -143,6 +183,7 @@ class Composer:
             now=situation.now,
             previous=previous,
             note=note,
+            asset=asset,
         )
 
     def _entry(self, template: Render) -> str:
@@ -150,7 +191,8 @@ class Composer:
         case = self.situation.case
         if case.log_full or case.entries >= self.situation.policy.log_budget:
             return ""
-        return self.style.pen.log(template, self._scene(), self.token)
+        told = template if self.situation.backlog.count else _NOTHING  # all of it may still have to wait
+        return self.style.pen.log(told, self._scene(), self.token, self._head())
 
     def _told(self, script: Script) -> dict[str, Any]:
         case = self.situation.case
@@ -159,6 +201,7 @@ class Composer:
             "told_at": self.situation.now,
             "interval_s": next_interval_s(self.situation),
             "entries": case.entries + bool(script.entry),
+            **(self._flaps() if script.entry else {}),
         }
 
     def _key(self, incident: Incident) -> str:

@@ -10,14 +10,18 @@ from typing import Literal
 
 import structlog
 
-from itop_bridge.delivery.attempt import Pace, Sender, wait_for_space
+from itop_bridge.delivery.asset import Finding, parse_search
+from itop_bridge.delivery.attempt import Order, Pace, Sender, wait_for_space
 from itop_bridge.delivery.backlog import Backlogs
 from itop_bridge.delivery.composer import Composer
+from itop_bridge.delivery.enrichment import Enrichment
 from itop_bridge.delivery.failure import MOST_FAILURES
+from itop_bridge.delivery.flapping import Flap, decide_flapping
 from itop_bridge.delivery.incident import Incident
 from itop_bridge.delivery.plan import Drop, Idle, Park, Situation, Step, Wait, plan, plan_unread
 from itop_bridge.delivery.reading import Lookup, Reader
 from itop_bridge.delivery.reference import References, UnknownOrganization
+from itop_bridge.delivery.shadow import Shadow
 from itop_bridge.delivery.style import Style, Styles
 from itop_bridge.delivery.verification import Verification
 from itop_bridge.delivery.zone import ServerClock
@@ -27,7 +31,9 @@ from itop_bridge.itop.gate import Gate
 from itop_bridge.itop.lifecycle import Phase
 from itop_bridge.journal.case import Attempt, CaseState, Settlement
 from itop_bridge.journal.delivery import LOOK_TOGETHER_S, DeliveryJournal
+from itop_bridge.journal.shadow import is_shadow
 from itop_bridge.log import Alarms
+from itop_bridge.settings.policy import Policy
 
 log = structlog.get_logger(__name__)
 
@@ -62,6 +68,8 @@ class Job:
     style: Style
     org: int | UnknownOrganization | None = None
     """Known for a case that has no incident yet, or needs another."""
+    finding: Finding | None = None
+    """What was found in the CMDB for such a case."""
 
 
 class Delivery:
@@ -75,6 +83,7 @@ class Delivery:
         pace: Pace,
         *,
         new_token: Callable[[], str] = lambda: secrets.token_hex(8),
+        shadow: bool = False,
     ) -> None:
         self._journal = journal
         self._gate = gate
@@ -88,9 +97,11 @@ class Delivery:
         self._server_clock = ServerClock()
         self._reader = Reader(gate, self._server_clock, pace.monotonic)
         self._references = References(gate, pace.monotonic)
-        self._sender = Sender(journal, gate, self._server_clock, alarms, pace, self._references.refuse)
+        self._sender = Sender(journal, gate, self._server_clock, alarms, pace, self._refuse)
         self._styles = Styles(journal.fetch_profile)
+        self._enrichment = Enrichment(gate, journal, self._styles, alarms, pace.monotonic)
         self._backlogs = Backlogs(journal)
+        self._shadow = Shadow(journal, pace.clock, pace.monotonic, everything=shadow)
         self._verification = Verification(
             journal,
             gate,
@@ -128,6 +139,7 @@ class Delivery:
         that only a person ends."""
         if released := await self._journal.release_parked():
             log.info("case.released", cases=released)
+        self._enrichment.forget()
         for name in _ENDED_BY_PERSON:
             self._alarms.clear(name)
         self.wake()
@@ -201,7 +213,12 @@ class Delivery:
         await wait_for_space(self._journal, self._alarms, self._sleep, error)
 
     async def _fetch_looks(self) -> list[Attempt]:
-        """The looks that are due, once the first has waited for others to share its call."""
+        """The looks that are due, once the first has waited for others to share its call.
+
+        None in the shadow: an entry that was lost would be written again. They are made up for later.
+        """
+        if self._shadow.everything:
+            return []
         looks = await self._journal.fetch_looks(_MOST_LOOKS)
         ripe = looks and (looks[0].look or 0.0) + LOOK_TOGETHER_S <= self._clock()
         return looks if ripe else []
@@ -214,7 +231,7 @@ class Delivery:
         return [case for case in cases if case.id not in taken][:free]
 
     async def _pause(self, stopping: asyncio.Task[Literal[True]]) -> None:
-        due = await self._journal.next_due()
+        due = await self._journal.next_due(looks=not self._shadow.everything)
         wait_s = _LONGEST_PAUSE_S if due is None else min(max(due - self._clock(), 0.0), _LONGEST_PAUSE_S)
         if self._tasks:
             wait_s = max(wait_s, 1.0)  # cases in work are due too: their end wakes us
@@ -287,14 +304,16 @@ class Delivery:
         """Those that may need another incident: in which organisation, and is there one already?"""
         jobs = [replace(j, org=await self._references.find_organization(j.situation.case.organization)) for j in jobs]
         found = await self._look_up(jobs)
-        for job in jobs:
+        for job in await self._enrich(jobs):
             case = job.situation.case
             self._spawn(job, incidents.get(case.incident or 0), found.get(case.id, []))
 
     async def _read(self, jobs: list[Job]) -> dict[int, Incident]:
         """The known incidents, by id."""
         ids = [job.situation.case.incident for job in jobs if job.situation.case.incident is not None]
-        return await self._reader.fetch_incidents(jobs[0].situation.iclass, ids) if ids else {}
+        shadows = await self._shadow.fetch_incidents(ids)
+        real = [each for each in ids if not is_shadow(each)]
+        return shadows | (await self._reader.fetch_incidents(jobs[0].situation.iclass, real) if real else {})
 
     async def _look_up(self, jobs: list[Job]) -> dict[int, list[Incident]]:
         """For cases that have no incident: those whose title begins with the case's key."""
@@ -313,6 +332,24 @@ class Delivery:
         found = await self._reader.find_by_key(list(lookups.values()))
         return {case_id: found[lookup] for case_id, lookup in lookups.items() if found[lookup]}
 
+    async def _enrich(self, jobs: list[Job]) -> list[Job]:
+        """With what the CMDB has of the alerts that new incidents would be opened with."""
+        searches, organizations = {}, {}
+        for job in jobs:
+            case, lead, cmdb = job.situation.case, job.situation.backlog.lead, job.style.profile.writing.cmdb
+            if cmdb and lead and isinstance(job.org, int):
+                searches[case.id] = parse_search(cmdb, job.org, lead)
+                organizations[case.organization] = job.org
+        findings = await self._enrichment.find(searches, organizations) if searches else {}
+        return [replace(job, finding=findings.get(job.situation.case.id)) for job in jobs]
+
+    def _refuse(self, order: Order, attribute: str) -> None:
+        """iTop refused an optional attribute: do without it for some minutes, or without the CI that gave it."""
+        if attribute in order.lent:
+            self._enrichment.refuse(order.lent[attribute])
+        else:
+            self._references.refuse(order.case.profile, attribute)
+
     # cases
 
     async def _take_up(self, case: CaseState) -> Job | None:
@@ -326,10 +363,14 @@ class Delivery:
         except ExpressionError as error:
             await self._park(case, Park("text_failed", f"the texts of its route cannot be used: {error}"))
             return None
+        if not self._shadow.covers(style):
+            case = await self._shadow.leave(case)
         backlog = await self._backlogs.fold(case.id)
         profile = style.profile
         ways = frozenset(self._sender.closed_ways)
-        situation = Situation(case, backlog, profile.policy, profile.writing.iclass, self._clock(), ways)
+        now = self._clock()
+        flap = await self._find_flap(case, profile.policy, now)
+        situation = Situation(case, backlog, profile.policy, profile.writing.iclass, now, ways, flap)
         step = plan_unread(situation)
         if step is None and case.failures >= MOST_FAILURES:
             step = Park("poison", f"the call failed {case.failures} times while iTop answered others")
@@ -337,6 +378,18 @@ class Delivery:
             return Job(situation, style)
         await self._settle_step(situation, step)
         return None
+
+    async def _find_flap(self, case: CaseState, policy: Policy, now: float) -> Flap | None:
+        """Whether the case flaps; the journal keeps that its incident was told."""
+        flap = None
+        if policy.flapping is not None:
+            after = min(now, case.flaps_until or now) - 2 * policy.flapping.within
+            changes = await self._journal.fetch_changes(case.id, after)
+            flap = decide_flapping(changes, policy.flapping, case.flaps_until, now)
+        told_until = flap.until if flap and flap.told else 0.0
+        if told_until != case.flaps_until:
+            await self._journal.change(case.id, flaps_until=told_until)
+        return flap
 
     def _rest(self, case: CaseState, rest_s: float) -> None:
         now = self._monotonic()
@@ -385,8 +438,12 @@ class Delivery:
         if step.through < situation.backlog.last_seq:  # it tells what it settles, and no more
             told = await self._backlogs.fold_through(situation.case.id, step.through)
             situation = replace(situation, backlog=told)
-        composer = Composer(situation, job.style, self._new_token(), self._references.is_refused)
-        await self._sender.send(composer.compose(step, incident, org))
+        composer = Composer(situation, job.style, self._new_token(), self._references.is_refused, job.finding)
+        order = composer.compose(step, incident, org)
+        if self._shadow.covers(job.style):
+            await self._shadow.keep(order, incident)
+        else:
+            await self._sender.send(order)
 
     async def _adopt(self, job: Job, candidates: list[Incident]) -> tuple[Job, Incident]:
         """The journal does not know the case's incident, but iTop has it: ongoing first, then the latest."""

@@ -11,6 +11,8 @@ from itop_bridge.itop import oql
 
 COMMENT = "itop_bridge"
 ANSWER = "id,ref,status,urgency,agent_id,last_update,resolution_date"
+CI_LIST = "functionalcis_list"
+"""The incident's CIs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +47,17 @@ def log_entry(writing: Writing, text: str) -> dict[str, Any]:
 
 
 def describe_create(
-    writing: Writing, script: Script, *, org: int, impact: int, urgency: int, references: Mapping[str, str]
+    writing: Writing,
+    script: Script,
+    *,
+    org: int,
+    impact: int,
+    urgency: int,
+    references: Mapping[str, str],
+    asset: int | None = None,
 ) -> dict[str, Any]:
-    """The operation that opens an incident."""
+    """The operation that opens an incident, with the CI `asset` attached (transcripts 117, 118)."""
+    attached = {CI_LIST: [{"functionalci_id": asset, "impact_code": "manual"}]} if asset is not None else {}
     return {
         "operation": "core/create",
         "class": writing.iclass,
@@ -56,6 +66,7 @@ def describe_create(
             **({"origin": writing.origin} if writing.origin else {}),
             **dict(writing.fields),
             **references,
+            **attached,
             "org_id": org,
             "title": script.title,
             "description": script.description,

@@ -11,6 +11,7 @@
 
 from dataclasses import dataclass
 
+from itop_bridge.delivery.flapping import Flap
 from itop_bridge.delivery.fold import Backlog, find_news
 from itop_bridge.delivery.incident import Incident
 from itop_bridge.itop.lifecycle import Phase, reopen_stimulus, resolve_stimulus
@@ -110,6 +111,14 @@ class Situation:
     """Seconds since the epoch."""
     closed_ways: frozenset[tuple[str, str]] = frozenset()
     """Pairs of a status and a stimulus that iTop refused there."""
+    flap: Flap | None = None
+    """None: the case does not flap."""
+
+    @property
+    def news(self) -> dict[str, list[str]]:
+        """What the incident's log does not say yet. Where it says that the case flaps, a resolve is no news."""
+        news = find_news(self.backlog, self.case.told)
+        return {what: told for what, told in news.items() if what != "state" or not _is_known_to_flap(self)}
 
 
 def plan(situation: Situation, incident: Incident | None) -> Step:
@@ -138,7 +147,8 @@ def plan_unread(situation: Situation) -> Step | None:
         return Idle()
     if case.unsettled:
         return _wait_for_look(situation)
-    pressing = backlog.resolved or (case.urgency is not None and backlog.opens and backlog.urgency < case.urgency)
+    ended = backlog.resolved and not _is_known_to_flap(situation)
+    pressing = ended or (case.urgency is not None and backlog.opens and backlog.urgency < case.urgency)
     until = case.told_at + situation.policy.group_interval
     if case.incident is None or case.resolved or pressing or situation.now >= until:
         return None
@@ -176,6 +186,8 @@ def _plan_closed(backlog: Backlog, incident: Incident) -> Step:
 def _plan_ongoing(situation: Situation, incident: Incident) -> Step:
     case, backlog = situation.case, situation.backlog
     if backlog.ends_resolved and case.firing == 0:
+        if situation.flap is not None:
+            return _plan_flapping(situation, situation.flap)
         hindrance = _find_hindrance(situation, incident)
         if hindrance is None:
             return _plan_resolve(situation, find_stimulus(situation, incident.status) or "")
@@ -184,6 +196,22 @@ def _plan_ongoing(situation: Situation, incident: Incident) -> Step:
     if backlog.opens and backlog.urgency < incident.urgency and incident.urgency == case.urgency:
         return _spaced(situation, Append(backlog.last_seq, "more_urgent", backlog.urgency))
     return _wait_for_interval(situation) or _append(situation, "ongoing")
+
+
+def _is_known_to_flap(situation: Situation) -> bool:
+    return situation.flap is not None and situation.flap.told
+
+
+def _plan_flapping(situation: Situation, flap: Flap) -> Step:
+    """The resolve is held until the case has been quiet; what came before it is told, and that the case flaps."""
+    case, backlog = situation.case, situation.backlog
+    mute = case.log_full or case.entries >= situation.policy.log_budget
+    if mute or (flap.told and not backlog.firing):
+        return Wait(flap.until, "flapping")
+    wait = _wait_for_interval(situation)
+    if wait is not None:
+        return Wait(min(wait.until, flap.until), "flapping")
+    return Append(backlog.last_firing_seq, "flapping")
 
 
 def _find_hindrance(situation: Situation, incident: Incident) -> str | None:
@@ -256,9 +284,9 @@ def _append(situation: Situation, reason: str) -> Step:
 
 def _wait_for_interval(situation: Situation) -> Wait | None:
     """Log entries are `group_interval` apart, and further while nothing but counts changes."""
-    case, backlog, policy = situation.case, situation.backlog, situation.policy
+    case, policy = situation.case, situation.policy
     until = case.told_at + policy.group_interval
-    if situation.now >= until and not find_news(backlog, case.told):
+    if situation.now >= until and not situation.news:
         until = case.told_at + max(case.interval_s, policy.group_interval)
         if situation.now < until:
             # news may come: look again after one more interval
@@ -274,6 +302,6 @@ def _spaced(situation: Situation, step: Step) -> Step:
 def next_interval_s(situation: Situation) -> float:
     """The distance to the next log entry: doubled up to `repeat_interval` while nothing but counts changes."""
     case, policy = situation.case, situation.policy
-    if find_news(situation.backlog, case.told):
+    if situation.news:
         return policy.group_interval
     return min(max(case.interval_s, policy.group_interval) * 2, policy.repeat_interval)

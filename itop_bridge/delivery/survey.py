@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 import structlog
 
-from itop_bridge.delivery.operation import COMMENT
+from itop_bridge.delivery.asset import list_fields
+from itop_bridge.delivery.operation import CI_LIST, COMMENT
 from itop_bridge.delivery.reading import FIELDS
-from itop_bridge.intent import Writing
+from itop_bridge.intent import Cmdb, Writing
 from itop_bridge.itop import oql
 from itop_bridge.itop.error import (
     FieldError,
@@ -36,7 +37,8 @@ _TEXTS = ("org_id", "title", "description")
 
 @dataclass(frozen=True, slots=True)
 class Mismatch:
-    """What iTop does not have. `attribute` is empty if it is the class itself."""
+    """What iTop does not have. `attribute` is empty if it is the class itself, and a setting (`cmdb.classes`) if it is
+    nothing of the incident."""
 
     attribute: str
     detail: str
@@ -107,6 +109,7 @@ async def find_mismatches(gate: Operations, writing: Writing, trials: Trials) ->
     if any(not each.attribute for each in missing):
         return missing
     unknown = {each.attribute for each in missing}
+    missing += [each async for each in _find_missing_cmdb(gate, writing.cmdb)] if writing.cmdb else []
     references = [each async for each in _find_missing_references(gate, writing, unknown)]
     key = (writing.iclass, writing.origin, writing.fields)
     if key not in trials:
@@ -130,6 +133,32 @@ async def _find_missing_attributes(gate: Operations, writing: Writing) -> AsyncI
             return
         else:
             return
+
+
+async def _find_missing_cmdb(gate: Operations, cmdb: Cmdb) -> AsyncIterator[Mismatch]:
+    """The classes and attributes by which CIs are looked up."""
+    for place, iclass in enumerate(cmdb.classes):
+        wanted = [*list_fields(cmdb).split(","), *(name for name, _ in cmdb.where)]
+        while wanted:
+            try:
+                await gate.fetch(iclass, 0, ",".join(wanted))
+            except FieldError as error:
+                if error.field not in wanted:
+                    raise
+                wanted.remove(error.field)
+                yield Mismatch(_place_in(cmdb, error.field), f"iTop's class {iclass} has no attribute {error.field}")
+            except (PermanentError, NotAllowedError) as error:
+                yield Mismatch(f"cmdb.classes[{place}]", f"iTop has no class {iclass}, or does not show it: {error}")
+                break
+            else:
+                break
+
+
+def _place_in(cmdb: Cmdb, attribute: str) -> str:
+    for setting, pairs in (("match", cmdb.match), ("where", cmdb.where)):
+        if attribute in dict(pairs):
+            return f"cmdb.{setting}.{attribute}"
+    return "cmdb.team" if attribute == cmdb.team else "cmdb.classes"
 
 
 async def _find_missing_references(gate: Operations, writing: Writing, unknown: set[str]) -> AsyncIterator[Mismatch]:
@@ -171,4 +200,5 @@ def _read_issues(writing: Writing, error: FieldError, fields: dict[str, object])
 def _written(writing: Writing) -> list[str]:
     origin = ["origin"] if writing.origin else []
     references = [attribute for attribute, _, _ in writing.references]
-    return [*references, *(name for name, _ in writing.fields), *origin, "impact", "resolution_code"]
+    attached = [CI_LIST] if writing.cmdb else []
+    return [*references, *(name for name, _ in writing.fields), *origin, *attached, "impact", "resolution_code"]

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
+from itop_bridge.delivery.asset import Asset
 from itop_bridge.delivery.fold import Backlog, find_news
 from itop_bridge.expression import compile_text
 from itop_bridge.intent import Writing
@@ -68,8 +69,9 @@ class Pen:
         # cutting HTML would leave tags open: the log has the text anyway
         return "<p>The description is too long for iTop; the log has the alert.</p>"
 
-    def log(self, template: Render, scene: Mapping[str, Any], token: str) -> str:
-        return f"{template(scene).strip()}\n{token_line(token)}"
+    def log(self, template: Render, scene: Mapping[str, Any], token: str, head: str = "") -> str:
+        text = f"{head}\n{template(scene)}" if head else template(scene)
+        return f"{text.strip()}\n{token_line(token)}"
 
     def solution(self, scene: Mapping[str, Any], token: str) -> str:
         """One plain line that reads the same as text (iTop 2.7, 3.1) and as HTML (3.2) (transcripts 373, 455)."""
@@ -84,7 +86,14 @@ def cut_bytes(text: str, most: int) -> str:
 
 
 def describe_scene(
-    case: CaseState, backlog: Backlog, settings: Mapping[str, Any], *, now: float, previous: str | None, note: str = ""
+    case: CaseState,
+    backlog: Backlog,
+    settings: Mapping[str, Any],
+    *,
+    now: float,
+    previous: str | None,
+    note: str = "",
+    asset: Asset | None = None,
 ) -> dict[str, Any]:
     """What a template sees."""
     hosts, users, sources = backlog.named
@@ -108,6 +117,7 @@ def describe_scene(
             "late_minutes": int(late_s // 60) if late_s >= _LATE_S else 0,
             "note": note,
         },
+        "ci": {"name": asset.name, "class": asset.iclass, "criticality": asset.criticality} if asset else {},
         "settings": dict(settings),
     }
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from itop_bridge.itop.error import ReadOnlyError, RequestError
-from itop_bridge.itop.operation import Operations
+from itop_bridge.itop.operation import Operations, is_reading
 
 if TYPE_CHECKING:
     from itop_bridge.itop.answer import Answer
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 _open: ContextVar[tuple["ITop", ...]] = ContextVar("itop_bridge_open", default=())
 """The connections that are open around this task, the innermost last: tasks do not see each other's."""
-
-_READING = frozenset({"core/get", "core/get_related", "core/check_credentials", "list_operations"})
 
 
 class ITop(Operations):
@@ -68,12 +66,6 @@ class ITop(Operations):
         if self._client is None:
             raise RuntimeError("the connection is not open: use it in `async with ITop(…)`")
         return await self._client.call(operation)
-
-
-def is_reading(operation: Mapping[str, Any]) -> bool:
-    """True for an operation that is known to change nothing; a delete that is only simulated is one."""
-    name = operation.get("operation")
-    return name in _READING or (name == "core/delete" and operation.get("simulate") is True)
 
 
 def current_itop() -> ITop:

@@ -14,6 +14,14 @@ Key = int | str | Mapping[str, Any]
 CHECK: Mapping[str, Any] = MappingProxyType({"operation": "list_operations"})
 """The cheapest call that passes the web server, the login and the database."""
 
+_READING = frozenset({"core/get", "core/get_related", "core/check_credentials", "list_operations"})
+
+
+def is_reading(operation: Mapping[str, Any]) -> bool:
+    """True for an operation that is known to change nothing; a delete that is only simulated is one."""
+    name = operation.get("operation")
+    return name in _READING or (name == "core/delete" and operation.get("simulate") is True)
+
 
 class Operations(ABC):
     """The operations that the bridge uses. Each raises one ITopError if it fails.

@@ -42,6 +42,11 @@ def equals(attribute: str, text: str) -> str:
     return f"{_name(attribute)} = {quote(text)}"
 
 
+def one_of(attribute: str, texts: Iterable[str]) -> str:
+    """`attribute` is one of `texts`, compared as `equals` does. Raises ValueError if there is none."""
+    return f"{_name(attribute)} IN ({', '.join(_listed(map(quote, texts)))})"
+
+
 def all_of(conditions: Iterable[str]) -> str:
     """Every condition holds. Raises ValueError if there is none: that would be every object."""
     return " AND ".join(_listed(conditions))

@@ -65,6 +65,7 @@ class CaseState:
     parked: str | None
     attempts: tuple[Attempt, ...] = ()
     resolution: str | None = None
+    flaps_until: float = 0.0
     firing: int = 0
     """Alerts of the case that fire now and that no person has dealt with."""
 
@@ -83,6 +84,15 @@ class Owing:
     received: float
     urgency: int
     impact: int
+    facts: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """The alert that a case's next incident will be opened with."""
+
+    organization: str
+    profile: str
     facts: dict[str, Any]
 
 

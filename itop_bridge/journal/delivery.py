@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 
 from itop_bridge.crash_point import pass_point
 from itop_bridge.errors import JournalFullError
-from itop_bridge.journal.case import Attempt, CaseState, Draft, Owing, Settlement
+from itop_bridge.journal.case import Attempt, CaseState, Draft, Opening, Owing, Settlement
+from itop_bridge.journal.shadow import ShadowIncident, ShadowWrite, leave_shadow, load_shadows, record_shadow
 from itop_bridge.journal.store import Store
 
 S = TypeVar("S")
@@ -17,7 +18,8 @@ LOOK_TOGETHER_S = 2.0
 
 _COLUMNS = (
     "id, key, digest, organization, profile, incident, ref, urgency, agent, resolved, entries, log_full,"
-    " reopened, told, told_at, told_seq, interval_s, changed_at, previous, replaced_at, failures, parked, resolution"
+    " reopened, told, told_at, told_seq, interval_s, changed_at, previous, replaced_at, failures, parked, resolution,"
+    " flaps_until"
 )
 _CASE_COLUMNS = frozenset(_COLUMNS.replace(" ", "").split(",")) | {"due"}
 _ATTEMPT = "id, case_id, kind, token, incident, through, state, sent, look, looks, message, effect"
@@ -40,6 +42,16 @@ _DUE = f"""
 _OLDEST = f"SELECT {_COLUMNS} FROM cases WHERE due <= ? AND {_TAKEN} ORDER BY coalesce(oldest, due), id LIMIT ?"
 
 
+_OPENINGS = f"""
+    SELECT organization, profile, (
+        SELECT facts FROM intents
+        WHERE case_id = cases.id AND state = 'pending' AND kind = 'create' ORDER BY seq LIMIT 1
+    ) AS lead
+    FROM cases WHERE due <= ? AND incident IS NULL AND {_TAKEN} AND lead IS NOT NULL
+    ORDER BY rank, coalesce(oldest, due), id LIMIT ?
+"""
+
+
 class DeliveryJournal:
     """What is owed to iTop."""
 
@@ -55,6 +67,12 @@ class DeliveryJournal:
         now = self._clock()
         return await self._store.read(lambda sql: _fetch_due(sql, now, limit))
 
+    async def fetch_openings(self, limit: int) -> list[Opening]:
+        """The alerts that the next new cases open their incidents with; about in the order of their turns."""
+        now = self._clock()
+        rows = await self._store.read(lambda sql: list(sql.execute(_OPENINGS, (now, limit))))
+        return [Opening(organization, profile, json.loads(facts)) for organization, profile, facts in rows]
+
     async def fetch_case(self, case_id: int) -> CaseState:
         """One case as it is now."""
         return await self._store.read(lambda sql: _load_case(sql, case_id))
@@ -63,9 +81,9 @@ class DeliveryJournal:
         """The routes that are held back; '*' is every route."""
         return await self._store.read(lambda sql: [str(row[0]) for row in sql.execute("SELECT route FROM pauses")])
 
-    async def next_due(self) -> float | None:
+    async def next_due(self, *, looks: bool = True) -> float | None:
         """When the next case or look is due, of those that are not held back; None if nothing is."""
-        return await self._store.read(_next_due)
+        return await self._store.read(lambda sql: _next_due(sql, looks=looks))
 
     async def fetch_looks(self, limit: int) -> list[Attempt]:
         """Attempts whose token is to be looked for by now, oldest first; none of what is held back."""
@@ -99,6 +117,10 @@ class DeliveryJournal:
         )
         return int(row[0])
 
+    async def fetch_changes(self, case_id: int, after: float) -> list[float]:
+        """When the alerts of a case changed between firing and resolved, by their receipt after a time, in order."""
+        return await self._store.read(lambda sql: _fetch_changes(sql, case_id, after))
+
     async def record_attempt(self, draft: Draft) -> Attempt:
         """Journal a write that is about to be sent."""
         now = self._clock()
@@ -107,6 +129,19 @@ class DeliveryJournal:
     async def settle(self, settlement: Settlement) -> None:
         """Settle a case's pending intents up to `through`, and what follows for the case, in one commit."""
         await self._store.write(lambda sql: _settle(sql, settlement))
+
+    async def fetch_shadows(self, ids: Sequence[int]) -> dict[int, ShadowIncident]:
+        """Incidents that only would have been, by id."""
+        return await self._store.read(lambda sql: load_shadows(sql, ids))
+
+    async def record_shadow(self, write: ShadowWrite) -> None:
+        """Keep a write instead of sending it, and settle its case as if it had been sent, in one commit."""
+        now = self._clock()
+        await self._store.write(lambda sql: _settle(sql, record_shadow(sql, write, now)))
+
+    async def leave_shadow(self, case_id: int) -> None:
+        """Let a case begin anew that has a shadow incident."""
+        await self._store.write(lambda sql: leave_shadow(sql, case_id))
 
     async def requeue(self, case_id: int) -> None:
         """Give a case its turn if it owes anything, else none."""
@@ -261,13 +296,13 @@ def _fetch_looks(sql: sqlite3.Connection, now: float, limit: int) -> list[Attemp
     return [_attempt(row) for row in rows]
 
 
-def _next_due(sql: sqlite3.Connection) -> float | None:
+def _next_due(sql: sqlite3.Connection, *, looks: bool) -> float | None:
     due = sql.execute(f"SELECT due FROM cases WHERE due IS NOT NULL AND {_TAKEN} ORDER BY due LIMIT 1").fetchone()
     look = sql.execute(
         f"SELECT look FROM attempts WHERE look IS NOT NULL AND {_LOOKED} ORDER BY look LIMIT 1"
     ).fetchone()
     known = [] if due is None else [float(due[0])]
-    known += [] if look is None else [look[0] + LOOK_TOGETHER_S]
+    known += [] if look is None or not looks else [look[0] + LOOK_TOGETHER_S]
     return min(known) if known else None
 
 
@@ -280,6 +315,22 @@ def _fold(sql: sqlite3.Connection, span: tuple[int, int, int], fold: Callable[[S
     for seq, kind, received, urgency, impact, facts in rows:
         state = fold(state, Owing(seq, kind, received, urgency, impact, json.loads(facts)))
     return state
+
+
+# a resolve that waits, or waited, for its alert is no change
+_CHANGES = """
+    SELECT received FROM (
+        SELECT seq, received, kind = 'resolve' AS ends, lag(kind = 'resolve') OVER (ORDER BY seq) AS ended
+        FROM intents WHERE case_id = ? AND received > ? AND until IS NULL
+    ) WHERE ends <> ended ORDER BY seq
+"""
+
+
+def _fetch_changes(sql: sqlite3.Connection, case_id: int, after: float) -> list[float]:
+    resolved = sql.execute(
+        "SELECT 1 FROM intents WHERE case_id = ? AND received > ? AND kind = 'resolve' LIMIT 1", (case_id, after)
+    ).fetchone()
+    return [float(row[0]) for row in sql.execute(_CHANGES, (case_id, after))] if resolved else []
 
 
 def _change(sql: sqlite3.Connection, case_id: int, changes: dict[str, object]) -> None:
@@ -388,7 +439,7 @@ _THEIRS = """
     AND coalesce((SELECT began.received FROM intents AS began WHERE began.seq = {0}.first_seq), 0) <= ?2
 """
 _HANDLE = f"""
-    UPDATE alerts SET handled = 1 WHERE case_id = ?1 AND state = 'firing' AND one_shot = 0 AND handled = 0
+    UPDATE alerts SET handled = 1 WHERE case_id = ?1 AND state IN ('firing', 'expired') AND one_shot = 0 AND handled = 0
     AND {_THEIRS.format("alerts")}
 """
 _DROP_HANDLED = f"""
@@ -422,7 +473,8 @@ _RESOLVE_EXPIRED = """
 def _expire_firing(sql: sqlite3.Connection, now: float, most: int) -> int:
     expired = list(sql.execute(_EXPIRED, (now, most)))
     for scope, alert_id, case_id, first_seq, manner in expired:
-        sql.execute("UPDATE alerts SET state = 'resolved' WHERE scope = ? AND id = ?", (scope, alert_id))
+        state = "resolved" if manner == "resolve" else "expired"  # of which a resolve may still come
+        sql.execute("UPDATE alerts SET state = ? WHERE scope = ? AND id = ?", (state, scope, alert_id))
         if manner == "resolve":
             sql.execute(_RESOLVE_EXPIRED, (case_id, now, first_seq))
             _requeue(sql, case_id)

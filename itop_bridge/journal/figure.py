@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
+from itop_bridge.journal.retry import WAS_DROPPED
 from itop_bridge.journal.store import Store
 
 _BACKLOG = """
@@ -20,16 +21,15 @@ _BACKLOG = """
 """
 
 # an element that was tried again and dropped has its drop
-_OUTCOMES = """
+_OUTCOMES = f"""
     SELECT
-        count(*) FILTER (WHERE state = 'retried' AND event_id IS NOT NULL AND reason_dropped IS NULL) AS landed,
-        count(*) FILTER (WHERE state = 'retried' AND reason_dropped IS NOT NULL) AS dropped,
+        count(*) FILTER (WHERE state = 'retried' AND event_id IS NOT NULL AND NOT was_dropped) AS landed,
+        count(*) FILTER (WHERE state = 'retried' AND event_id IS NOT NULL AND was_dropped) AS dropped,
         count(*) FILTER (WHERE state = 'retried' AND event_id IS NULL) AS released,
         count(*) FILTER (WHERE state = 'open') AS dead,
         count(*) FILTER (WHERE state = 'retrying') AS retrying
     FROM (
-        SELECT dead_letters.state, dead_letters.event_id, drops.reason AS reason_dropped FROM dead_letters
-        LEFT JOIN drops ON drops.event_id = dead_letters.event_id AND drops.idx = dead_letters.idx
+        SELECT state, event_id, {WAS_DROPPED.format(letter="dead_letters")} AS was_dropped FROM dead_letters
         WHERE dead_letters.id IN (SELECT value FROM json_each(?))
     )
 """

@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from itop_bridge.journal.retry import WAS_DROPPED
 from itop_bridge.journal.store import Store
 
 MOST_PAYLOAD = 4_096
@@ -107,8 +108,8 @@ class Inquiry:
         """An event: id, received, topic, qos, size, payload (its head; None once pruned), `triaged`, and `elements`.
 
         An element has its idx, `intents` (alert_id, title, case, ref, state, reason …, each with the `attempts` that it
-        was sent in), `drop` (a reason or None) and `letter` (or None). At most 500 are shown; `elements_total` is how
-        many there are.
+        was sent in), `drops` (each a reason and a route, "" for none) and `letters`. At most 500 are shown;
+        `elements_total` is how many there are.
         """
         return await self._store.read(lambda sql: _load_event(sql, event_id))
 
@@ -140,14 +141,13 @@ def _load(sql: sqlite3.Connection, query: str, values: Mapping[str, object] | Se
 
 # dead letters
 
-_LETTERS = """
+_LETTERS = f"""
     SELECT letter.id, letter.state, letter.reason, letter.field, letter.detail, letter.at, letter.settled, letter.route,
         letter.event_id, letter.idx, letter.case_id, cases.digest AS "case", events.topic,
         CASE WHEN letter.state = 'retried' AND letter.event_id IS NOT NULL
-            THEN iif(drops.reason IS NULL, 'landed', 'dropped') END AS outcome
+            THEN iif({WAS_DROPPED.format(letter="letter")}, 'dropped', 'landed') END AS outcome
     FROM dead_letters AS letter LEFT JOIN cases ON cases.id = letter.case_id
     LEFT JOIN events ON events.id = letter.event_id
-    LEFT JOIN drops ON drops.event_id = letter.event_id AND drops.idx = letter.idx
 """
 
 
@@ -267,7 +267,7 @@ _TRACES = """
 """
 _OF_ELEMENT = """
     SELECT seq, n, kind, state, reason, until, received, intents.urgency, alert_id, facts, attempt, case_id,
-        digest AS "case", organization, route, incident, ref
+        digest AS "case", organization, coalesce(nullif(intents.route, ''), cases.route) AS route, incident, ref
     FROM intents JOIN cases ON cases.id = case_id WHERE event_id = ? AND idx = ? ORDER BY n
 """
 # up to the one that delivered it; of what is pending, all that were sent for it
@@ -305,13 +305,13 @@ def _load_event(sql: sqlite3.Connection, event_id: int) -> dict[str, Any] | None
 
 def _load_element(sql: sqlite3.Connection, event_id: int, index: int) -> dict[str, Any]:
     place = (event_id, index)
-    drops = _load(sql, "SELECT reason FROM drops WHERE event_id = ? AND idx = ?", place)
+    drops = _load(sql, "SELECT reason, route FROM drops WHERE event_id = ? AND idx = ? ORDER BY route", place)
     letters = _load(sql, f"{_LETTERS} WHERE letter.event_id = ? AND letter.idx = ? ORDER BY letter.id", place)
     return {
         "idx": index,
         "intents": [_load_delivery(sql, row) for row in _load(sql, _OF_ELEMENT, place)],
-        "drop": drops[0]["reason"] if drops else None,
-        "letter": _show_letter(letters[-1]) if letters else None,
+        "drops": drops,
+        "letters": [_show_letter(letter) for letter in letters],
     }
 
 

@@ -136,11 +136,12 @@ def _next_connection(sql: sqlite3.Connection) -> int:
 
 
 def _fetch_candidates(sql: sqlite3.Connection) -> list[tuple[bytes, int]]:
-    last = sql.execute("SELECT connection FROM events ORDER BY id DESC LIMIT 1").fetchone()
+    # what was replayed has the connection 0: no broker brought it
+    last = sql.execute("SELECT connection FROM events WHERE connection > 0 ORDER BY id DESC LIMIT 1").fetchone()
     if last is None:
         return []
     newest = sql.execute(
-        "SELECT digest, id FROM (SELECT id, digest, seen FROM events ORDER BY id DESC LIMIT ?)"
+        "SELECT digest, id FROM (SELECT id, digest, seen FROM events WHERE connection > 0 ORDER BY id DESC LIMIT ?)"
         " WHERE seen >= ? ORDER BY id",
         (MOST_IN_FLIGHT, last[0]),
     )

@@ -49,7 +49,8 @@ class Landing:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What is known under an alert's id. `state` is firing, resolved or waiting (resolved before it fired)."""
+    """What is known under an alert's id. `state` is firing, resolved, waiting (resolved before it fired) or expired
+    (nothing was heard of it for long: it counts as over until something is)."""
 
     case_id: int
     state: str
@@ -74,12 +75,42 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
+class Tie:
+    """A rule of `inhibit` that an alert is a source or a target of."""
+
+    key: str
+    """The rule, the organisation and the values of `equal`: a source inhibits the targets with its key."""
+    mutual: bool
+    """Whether the alert is both a source and a target of the rule."""
+    hold_s: float = 0.0
+    """Of a source: how long it inhibits if no resolve comes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bearing:
+    """What the rules of `inhibit` say of an alert. One that does not fire is neither a source nor a target."""
+
+    scope: str
+    alert_id: str
+    received: float
+    sources: tuple[Tie, ...] = ()
+    targets: tuple[Tie, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Element:
-    """What became of one element of an event."""
+    """What became of one element of an event, by one route: with `continue` an element has several."""
 
     event_id: int
     index: int
     result: Landing | Dropped | Rejected
+    bearing: Bearing | None = None
+    """None where no rule of `inhibit` is configured."""
+
+    @property
+    def route(self) -> str:
+        """The route that took it; "" where none did."""
+        return self.result.route or ""
 
 
 Decide = Callable[[Seen | None, Landing], Verdict]
@@ -94,3 +125,5 @@ class Tally:
     rejected: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     """Of the rejected ones."""
+    drops: Counter[str] = field(default_factory=Counter)
+    """The reasons of the dropped ones."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from itop_bridge.journal.inhibition import release_alerts
 from itop_bridge.journal.store import Store
 
 EVERY_ROUTE = "*"
@@ -187,6 +188,7 @@ def _resolve_case(sql: sqlite3.Connection, case_id: int, now: float) -> bool:
         "UPDATE alerts SET state = 'resolved' WHERE case_id = ? AND state = 'firing' AND one_shot = 0 AND handled = 0",
         (case_id,),
     )
+    release_alerts(sql, case_id)
     sql.execute(
         _RESOLVE, (event_id, index, _OPERATOR_N, case_id, now, alert_id, first_seq, _resolved(orjson.loads(facts)))
     )

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from itop_bridge.intent import Cmdb, Texts, Writing
-from itop_bridge.settings.policy import Policy
+from itop_bridge.settings.policy import Flapping, Policy
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,8 @@ def _parse_cmdb(values: dict[str, Any]) -> Cmdb:
 
 
 def _parse_policy(values: dict[str, Any]) -> Policy:
-    return Policy(**{**values, "resolve_path": tuple(values.get("resolve_path", ()))})
+    flapping = Flapping(**_known(Flapping, values["flapping"])) if values.get("flapping") else None
+    return Policy(**{**values, "resolve_path": tuple(values.get("resolve_path", ())), "flapping": flapping})
 
 
 def _known(of: type, values: dict[str, Any]) -> dict[str, Any]:

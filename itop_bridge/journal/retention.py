@@ -158,7 +158,8 @@ def _vacuum(sql: sqlite3.Connection) -> int:
     (free,), (pages,) = (sql.execute(f"PRAGMA {name}").fetchone() for name in ("freelist_count", "page_count"))
     if free <= pages // 20:
         return 0
-    sql.execute(f"PRAGMA incremental_vacuum({MOST_PAGES})").fetchall()
+    for _ in range(min(MOST_PAGES, free)):
+        sql.execute("PRAGMA incremental_vacuum(1)").fetchall()  # of more pages sqlite3 would free but the first
     pass_point("journal.vacuumed")
     return int(free - sql.execute("PRAGMA freelist_count").fetchone()[0])
 
@@ -179,8 +180,9 @@ def _find_payloads(sql: sqlite3.Connection, limits: Limits, after: int | None) -
 def _find_events(sql: sqlite3.Connection, limits: Limits, after: int | None) -> Portion:
     rows = sql.execute(
         "SELECT id, received < ? FROM events WHERE id > ?"
-        " AND id <= min((SELECT max(id) FROM events) - ?, (SELECT value FROM meta WHERE name = 'triaged'))"
-        " ORDER BY id LIMIT ?",
+        # as many of the broker's as may come again; what was replayed has the connection 0
+        " AND id <= (SELECT id FROM events WHERE connection > 0 ORDER BY id DESC LIMIT 1 OFFSET ?)"
+        " AND id <= (SELECT value FROM meta WHERE name = 'triaged') ORDER BY id LIMIT ?",
         (limits.keep, after or 0, MOST_IN_FLIGHT, MOST_READ),
     ).fetchall()
     found = [Found(event_id, 0) for event_id, old in rows if old]
@@ -207,7 +209,7 @@ def _find_letters(sql: sqlite3.Connection, limits: Limits, after: int | None) ->
 
 def _find_alerts(sql: sqlite3.Connection, limits: Limits, after: tuple[str, str] | None) -> Portion:
     rows = sql.execute(
-        "SELECT scope, id, heard < ? AND (one_shot = 1 OR state = 'resolved') FROM alerts"
+        "SELECT scope, id, heard < ? AND (one_shot = 1 OR state IN ('resolved', 'expired')) FROM alerts"
         " WHERE (scope, id) > (?, ?) ORDER BY scope, id LIMIT ?",
         (limits.ids, *(after or ("", "")), MOST_READ),
     ).fetchall()
@@ -260,8 +262,8 @@ _DELETE_INTENTS = f"""
     )
 """
 _DELETE_DROPS = """
-    DELETE FROM drops WHERE (event_id, idx) IN (
-        SELECT event_id, idx FROM drops WHERE event_id IN (SELECT value FROM json_each(?2)) LIMIT ?3
+    DELETE FROM drops WHERE (event_id, idx, route) IN (
+        SELECT event_id, idx, route FROM drops WHERE event_id IN (SELECT value FROM json_each(?2)) LIMIT ?3
     )
 """
 _DELETE_EVENT_LETTERS = """
@@ -283,7 +285,7 @@ _EVENT_PARTS = (
 # The tokens of a write that was not found are looked for while anything that it was sent for is pending; an entry that
 # was lost can be written again while its dead letter is open.
 _DELETE_ATTEMPT = """
-    DELETE FROM attempts WHERE id = ? AND look IS NULL AND state IN ('confirmed', 'failed', 'absent')
+    DELETE FROM attempts WHERE id = ? AND look IS NULL AND state IN ('confirmed', 'failed', 'absent', 'shadowed')
     AND id < (SELECT max(id) FROM attempts)
     AND NOT EXISTS (
         SELECT 1 FROM intents
@@ -298,7 +300,7 @@ _DELETE_LETTER = """
     AND state IN ('retried', 'dropped') AND coalesce(settled, at) < ?
 """
 _DELETE_ALERT = """
-    DELETE FROM alerts WHERE scope = ? AND id = ? AND heard < ? AND (one_shot = 1 OR state = 'resolved')
+    DELETE FROM alerts WHERE scope = ? AND id = ? AND heard < ? AND (one_shot = 1 OR state IN ('resolved', 'expired'))
 """
 _DELETE_CASE = f"""
     DELETE FROM cases WHERE id = ?2 AND {_QUIET}

@@ -78,7 +78,7 @@ class Store:
                 raise JournalFormatError(f"{self.path}: {error}. Nothing was changed. {self._way_out}") from error
             except (OSError, sqlite3.Error) as error:
                 if isinstance(error, sqlite3.Error) and is_damage(error):
-                    raise self._damaged(error) from error
+                    raise self._damaged(error, "Nothing was changed. ") from error
                 raise JournalError(f"the journal {self.path} cannot be opened: {error}") from error
             undo.pop_all()
         self._thread.start()
@@ -90,8 +90,9 @@ class Store:
             f" (mv {self.path} {self.path}.bad, with its -wal and -shm), start again."
         )
 
-    def _damaged(self, error: sqlite3.Error) -> JournalFormatError:
-        return JournalFormatError(f"{self.path}: the file is no readable SQLite database ({error}). {self._way_out}")
+    def _damaged(self, error: sqlite3.Error, changed: str = "") -> JournalFormatError:
+        told = f"{self.path}: the file is no readable SQLite database ({error}). {changed}{self._way_out}"
+        return JournalFormatError(told)
 
     def _take_lock(self) -> None:
         # a lock on a file of its own: closing any descriptor of the database would drop SQLite's POSIX locks

@@ -1,23 +1,36 @@
 """Triage's side of the journal: events that wait, and what they turned out to be, stored in one transaction."""
 
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 from itop_bridge.alert import Event, State
 from itop_bridge.crash_point import pass_point
+from itop_bridge.journal.inhibition import is_inhibited, prune_inhibitors, record_bearing
 from itop_bridge.journal.landing import Decide, Element, Landing, Owed, Seen, Tally, Verdict
+from itop_bridge.journal.replay import (
+    ElementTraces,
+    Ending,
+    Rehearsal,
+    Undone,
+    decide_left,
+    fetch_element_traces,
+    forget_drop,
+)
 from itop_bridge.journal.retry import (
     MOST_DETAIL,
     Retry,
     fetch_retries,
+    fetch_traces,
     find_own,
-    has_landed,
     is_retrying,
     known_indexes,
+    next_n,
     reopen_letter,
     settle_letter,
 )
+from itop_bridge.journal.source import record_heard
 from itop_bridge.journal.store import Store
 from itop_bridge.outcome import Dropped, Rejected
 
@@ -46,10 +59,15 @@ class TriageJournal:
             )
         )
 
-    async def record(self, elements: Sequence[Element], decide: Decide, *, through: int) -> Tally:
-        """Land elements, in order, and move the cursor to event `through`, all in one commit."""
+    async def record(
+        self, elements: Sequence[Element], decide: Decide, *, through: int, heard: Mapping[str, float] | None = None
+    ) -> Tally:
+        """Land elements, in order, and move the cursor to event `through`, all in one commit.
+
+        `heard` are the routes whose silence is watched and of which there were events, with the receipt of the last.
+        """
         now = self._clock()
-        tally = await self._store.write(lambda sql: _Transaction(sql, decide, now).run(elements, through))
+        tally = await self._store.write(lambda sql: _Transaction(sql, decide, now).run(elements, through, heard or {}))
         if tally.accepted:
             self._on_landed()
         return tally
@@ -59,17 +77,50 @@ class TriageJournal:
         further ones while the payloads of their events fit `most_bytes`."""
         return await self._store.read(lambda sql: fetch_retries(sql, limit, most_bytes))
 
-    async def record_retries(self, retried: Sequence[tuple[Retry, Sequence[Element]]], decide: Decide) -> Tally:
+    async def record_retries(
+        self, retried: Sequence[tuple[Retry, Sequence[Element]]], decide: Decide, *, routes: Collection[str]
+    ) -> Tally:
         """Land the elements of dead letters, each with what its event holds now, and settle the letters, in one commit.
 
         Of an event only the letter's own element lands, and those of which the journal knows nothing: a letter may
-        stand for all that could not be read. What was settled before is left alone.
+        stand for all that could not be read. What was settled before is left alone. `routes` are the names of all that
+        there are now.
         """
         now = self._clock()
-        tally = await self._store.write(lambda sql: _Transaction(sql, decide, now).retry(retried))
+        tally = await self._store.write(lambda sql: _Transaction(sql, decide, now).retry(retried, routes))
         if tally.accepted:
             self._on_landed()
         return tally
+
+    async def record_replay(
+        self, elements: Sequence[Element], decide: Decide, rehearsal: Rehearsal | None = None
+    ) -> list[Ending]:
+        """Land elements of events that were mapped before, in one commit, and tell what became of each.
+
+        What landed is left alone, and so is what an operator gave up. What was dropped or dead may land, and its drop
+        or its letter is settled. With `rehearsal` nothing is stored.
+        """
+        now = self._clock()
+        if rehearsal is not None:
+            return await self._rehearse(elements, decide, rehearsal, now)
+        endings = await self._store.write(lambda sql: _Transaction(sql, decide, now).replay(elements))
+        if any(ending.outcome == "landed" for ending in endings):
+            self._on_landed()
+        return endings
+
+    async def _rehearse(
+        self, elements: Sequence[Element], decide: Decide, rehearsal: Rehearsal, now: float
+    ) -> list[Ending]:
+        rehearsal.forget_if_large()
+
+        def write(sql: sqlite3.Connection) -> None:
+            raise Undone(_Transaction(sql, decide, now, rehearsal.seen).replay(elements))
+
+        try:
+            await self._store.write(write)
+        except Undone as undone:
+            return undone.endings
+        raise AssertionError("a rehearsal is always undone")
 
     async def expire_waiting(self) -> int:
         """Drop the resolves whose alert never fired within `resolve_wait`. Returns how many."""
@@ -103,6 +154,7 @@ def _count_waiting(sql: sqlite3.Connection) -> int:
 
 
 def _expire_waiting(sql: sqlite3.Connection, now: float) -> int:
+    prune_inhibitors(sql, now)
     sql.execute(
         "UPDATE alerts SET state = 'resolved' WHERE state = 'waiting' AND (case_id, id) IN"
         " (SELECT case_id, alert_id FROM intents WHERE state = 'waiting' AND until <= ?)",
@@ -128,50 +180,111 @@ class _Turn:
 class _Transaction:
     """One batch: decisions in order on what is known, rows written together at the end."""
 
-    def __init__(self, sql: sqlite3.Connection, decide: Decide, now: float) -> None:
+    def __init__(
+        self,
+        sql: sqlite3.Connection,
+        decide: Decide,
+        now: float,
+        seen: dict[tuple[str, str], Seen | None] | None = None,
+    ) -> None:
         self._sql = sql
         self._decide = decide
         self._now = now
-        self._seen: dict[tuple[str, str], Seen | None] = {}
+        self._seen: dict[tuple[str, str], Seen | None] = {} if seen is None else seen
         self._heard: dict[tuple[str, str], float] = {}
         """What was seen in the batch, and when it was heard of."""
         self._cases: dict[str, int] = {}
         self._turns: dict[int, _Turn] = {}
         self._intents: list[tuple[object, ...]] = []
-        self._drops: list[tuple[int, int, str]] = []
+        self._numbers: dict[tuple[int, int], int] = {}
+        """The next `n` of an element's intents: its routes share them."""
+        self._drops: list[tuple[int, int, str, str]] = []
         self._dead: list[tuple[object, ...]] = []
         self._tally = Tally()
         row = sql.execute("SELECT seq FROM sqlite_sequence WHERE name = 'intents'").fetchone()
         self._seq = int(row[0]) if row else 0
 
-    def run(self, elements: Iterable[Element], through: int) -> Tally:
+    def run(self, elements: Iterable[Element], through: int, heard: Mapping[str, float]) -> Tally:
         for element in elements:
             self._take(element)
         self._flush()
+        record_heard(self._sql, heard)
         self._sql.execute("INSERT OR REPLACE INTO meta (name, value) VALUES ('triaged', ?)", (through,))
         pass_point("triage.landed")
         return self._tally
 
-    def retry(self, retried: Iterable[tuple[Retry, Sequence[Element]]]) -> Tally:
+    def retry(self, retried: Iterable[tuple[Retry, Sequence[Element]]], routes: Collection[str]) -> Tally:
         met: set[int] = set()
         for retry, elements in retried:
             if is_retrying(self._sql, retry.letter):
-                self._retry(retry, find_own(retry, elements))
+                self._retry(retry, elements, routes)
                 if retry.event_id not in met:
                     met.add(retry.event_id)
                     self._take_unknown(retry.event_id, elements)
         self._flush()
         return self._tally
 
-    def _retry(self, retry: Retry, own: Element) -> None:
-        if isinstance(own.result, Rejected):
-            self._count(own.result)
-            reopen_letter(self._sql, retry.letter, own.result)
-            return
-        self._write_intents()  # so that they are seen
-        if not has_landed(self._sql, own):
-            self._take(own)
-        settle_letter(self._sql, retry.letter, self._now)
+    def _retry(self, retry: Retry, elements: Sequence[Element], routes: Collection[str]) -> None:
+        """The letter stays open for the first that fails again; a further one gets a letter of its own."""
+        self._write()  # so that it is seen
+        traces = fetch_traces(self._sql, retry)
+        place = (retry.event_id, retry.index)
+        self._numbers[place] = next_n(self._sql, *place)
+        failed: Rejected | None = None
+        for own in find_own(retry, elements, traces, routes):
+            if isinstance(own.result, Rejected) and failed is None:
+                failed = own.result
+            else:
+                self._take(own)
+        if failed is None:
+            settle_letter(self._sql, retry.letter, self._now)
+        else:
+            self._count(failed)
+            reopen_letter(self._sql, retry.letter, failed)
+
+    def replay(self, elements: Iterable[Element]) -> list[Ending]:
+        endings: list[Ending] = []
+        for _, routed in groupby(elements, key=lambda element: (element.event_id, element.index)):
+            endings += self._replay(list(routed))
+        self._flush()
+        return endings
+
+    def _replay(self, routed: Sequence[Element]) -> list[Ending]:
+        """One element, by each route that takes it now."""
+        place = (routed[0].event_id, routed[0].index)
+        traces = fetch_element_traces(self._sql, *place)
+        self._numbers[place] = next_n(self._sql, *place)
+        endings = [self._replay_by(element, traces) for element in routed]
+        letters = list(traces.letters)
+        for ending in endings:
+            if ending.outcome == "dead" and isinstance(ending.element.result, Rejected):
+                self._reject_again(ending.element, ending.element.result, letters)
+        if any(ending.outcome in ("landed", "dropped") for ending in endings):
+            for letter in letters:
+                settle_letter(self._sql, letter, self._now)
+        return endings
+
+    def _replay_by(self, element: Element, traces: ElementTraces) -> Ending:
+        left = decide_left(traces, element.route)
+        if left is not None:
+            return Ending(element, left)
+        if isinstance(element.result, Rejected):
+            # what was dropped on purpose makes no new work for a person
+            drop = None if traces.letters else next(iter(traces.drops.values()), None)
+            return Ending(element, "dead", element.result.reason) if drop is None else Ending(element, "dropped", drop)
+        forget_drop(self._sql, element.event_id, element.index, element.route)
+        before = len(self._drops)
+        self._take(element)
+        dropped = len(self._drops) > before
+        return Ending(element, "dropped", self._drops[-1][2]) if dropped else Ending(element, "landed")
+
+    def _reject_again(self, element: Element, rejected: Rejected, letters: list[int]) -> None:
+        """Its letter stays open with the reason of now; without one it gets one."""
+        if letters:
+            self._count(rejected)
+            reopen_letter(self._sql, letters.pop(0), rejected)
+        else:
+            self._reject(element, rejected)
 
     def _take_unknown(self, event_id: int, elements: Sequence[Element]) -> None:
         known = known_indexes(self._sql, event_id)
@@ -185,29 +298,49 @@ class _Transaction:
             self._land(element, result)
         elif isinstance(result, Dropped):
             self._drop(element, result.reason)
+            self._bear(element)
         else:
             self._reject(element, result)
 
     def _land(self, element: Element, landing: Landing) -> None:
         if not landing.intents:
             self._drop(element, "no_intent")
+            self._bear(element)
             return
         seen = self._find(landing)
         verdict = self._decide(seen, landing)
+        if not _is_old(seen, landing, verdict):
+            self._bear(element)
         if verdict.action == "drop":
             self._drop(element, verdict.reason)
             self._note_drop(landing, seen, verdict)
             return
+        if element.bearing is not None and is_inhibited(self._sql, element.bearing):
+            self._drop(element, "inhibited")
+            if seen is not None:
+                self._put(landing, seen)  # it was heard of
+            return
         self._tally.accepted += 1
         first_seq = seen.first_seq if seen and verdict.same_episode else self._seq + 1
         case_id = 0
-        for n, owed in enumerate(landing.intents):
+        for n, owed in enumerate(landing.intents, self._take_numbers(element, len(landing.intents))):
             # an episode is one case's, whatever `group_by` says now: a resolve goes where its firing went
             follows = seen is not None and verdict.same_episode and not landing.one_shot
             case_id = seen.case_id if follows and seen else self._case(owed, landing)
             place = (case_id, None if landing.one_shot else first_seq)
             self._owe(element, n, owed, landing, place, waits=verdict.action == "wait")
         self._remember(landing, seen, verdict, case_id, first_seq)
+
+    def _take_numbers(self, element: Element, count: int) -> int:
+        """The first of so many."""
+        place = (element.event_id, element.index)
+        first = self._numbers.get(place, 0)
+        self._numbers[place] = first + count
+        return first
+
+    def _bear(self, element: Element) -> None:
+        if element.bearing is not None:
+            record_bearing(self._sql, element.bearing)
 
     def _find(self, landing: Landing) -> Seen | None:
         if landing.identity is None:
@@ -291,6 +424,7 @@ class _Transaction:
                 landing.identity,
                 first_seq,
                 owed.facts,
+                landing.route,
             )
         )
         if not waits:
@@ -310,7 +444,8 @@ class _Transaction:
 
     def _drop(self, element: Element, reason: str) -> None:
         self._tally.dropped += 1
-        self._drops.append((element.event_id, element.index, reason))
+        self._tally.drops[reason] += 1
+        self._drops.append((element.event_id, element.index, reason, element.route))
 
     def _reject(self, element: Element, rejected: Rejected) -> None:
         self._count(rejected)
@@ -324,24 +459,31 @@ class _Transaction:
     def _write_intents(self) -> None:
         self._sql.executemany(
             "INSERT INTO intents (seq, event_id, idx, n, case_id, kind, state, until, received, urgency, impact,"
-            " alert_id, first_seq, facts) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " alert_id, first_seq, facts, route) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             self._intents,
         )
         self._intents.clear()
 
-    def _flush(self) -> None:
+    def _write(self) -> None:
         self._write_intents()
+        # an event that triage maps again (a crash before its commit never stored anything; a retry of a dead letter
+        # may) replaces its own drop
+        self._sql.executemany(
+            "INSERT OR REPLACE INTO drops (event_id, idx, reason, route) VALUES (?, ?, ?, ?)", self._drops
+        )
+        self._sql.executemany(
+            "INSERT INTO dead_letters (event_id, idx, route, reason, field, detail, at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            self._dead,
+        )
+        self._drops.clear()
+        self._dead.clear()
+
+    def _flush(self) -> None:
+        self._write()
         self._sql.executemany(
             "INSERT OR REPLACE INTO alerts (scope, id, case_id, state, one_shot, episode, content, received, repeats,"
             " first_seq, handled, heard) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [(*key, *_columns(self._seen[key]), heard) for key, heard in self._heard.items()],
-        )
-        # an event that triage maps again (a crash before its commit never stored anything; a retry of a dead letter
-        # may) replaces its own drop
-        self._sql.executemany("INSERT OR REPLACE INTO drops (event_id, idx, reason) VALUES (?, ?, ?)", self._drops)
-        self._sql.executemany(
-            "INSERT INTO dead_letters (event_id, idx, route, reason, field, detail, at) VALUES (?, ?, ?, ?, ?, ?, ?)",
-            self._dead,
         )
         # A case that delivery has put off keeps its time, unless something came that must not wait for it: a resolve,
         # or an alert more urgent than its incident. One that backs off after failures keeps it in any case.
@@ -357,6 +499,14 @@ class _Transaction:
                 for case_id, turn in self._turns.items()
             ],
         )
+
+
+def _is_old(seen: Seen | None, landing: Landing, verdict: Verdict) -> bool:
+    """True if the alert tells of an episode that is over, or older than what fires now."""
+    if verdict.overtaken:
+        return True
+    fires = landing.state is State.FIRING or (seen is not None and seen.state in ("firing", "expired"))
+    return verdict.reason == "already_resolved" and fires
 
 
 def _columns(seen: Seen | None) -> tuple[object, ...]:

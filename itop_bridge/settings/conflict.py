@@ -1,14 +1,16 @@
 """What no single key can tell: routes and sections that do not go together. Pure."""
 
+import difflib
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from itop_bridge.settings.model import Mqtt, Settings
 from itop_bridge.settings.problem import Problem
 from itop_bridge.settings.route import Route
-from itop_bridge.settings.topic import TopicPattern, overlap, parse_topic
+from itop_bridge.settings.silence import RouteSilence
+from itop_bridge.settings.topic import OWN_TOPICS, TopicPattern, overlap, parse_topic
 
 _TOPIC_NAME = re.compile(r"\btopic\.([A-Za-z_][A-Za-z0-9_]*)", re.ASCII)
 
@@ -20,6 +22,7 @@ def find_conflicts(data: Any) -> Iterator[Problem]:
     numbered = enumerate(listed) if isinstance(listed, list) else []
     routes = [(place, route) for place, route in numbered if isinstance(route, dict)]
     yield from _repeated_names(routes)
+    yield from _unknown_routes(sections.get("silences"), [name for _, route in routes if (name := route.get("name"))])
     base_topic = _get(sections, "mqtt", "base_topic") or Mqtt.model_fields["base_topic"].default
     organization = _get(sections, "defaults", "organization")
     for place, route in routes:
@@ -28,6 +31,8 @@ def find_conflicts(data: Any) -> Iterator[Problem]:
         if pattern and isinstance(base_topic, str) and overlap(pattern.filter, f"{base_topic.strip('/')}/#"):
             text = f"would read what the bridge itself publishes under {base_topic} (mqtt.base_topic)"
             yield Problem(f"routes[{place}].topic", text)
+        if pattern and overlap(pattern.filter, f"{OWN_TOPICS}#"):
+            yield Problem(f"routes[{place}].topic", f"the topics under {OWN_TOPICS} are the bridge's own")
 
 
 def _get(sections: dict[str, Any], name: str, key: str) -> Any:
@@ -41,6 +46,16 @@ def _repeated_names(routes: list[tuple[int, dict[str, Any]]]) -> Iterator[Proble
         name = route.get("name")
         if isinstance(name, str) and first.setdefault(name, place) != place:
             yield Problem(f"routes[{place}].name", f"is the name of routes[{first[name]}] already")
+
+
+def _unknown_routes(silences: Any, known: list[Any]) -> Iterator[Problem]:
+    for place, silence in enumerate(silences if isinstance(silences, list) else []):
+        named = silence.get("routes") if isinstance(silence, dict) else None
+        for index, name in enumerate(named if isinstance(named, list) else []):
+            if isinstance(name, str) and name not in known:
+                near = difflib.get_close_matches(name, [each for each in known if isinstance(each, str)], 1)
+                hint = f"; did you mean {near[0]}?" if near else ""
+                yield Problem(f"silences[{place}].routes[{index}]", f"there is no route {name!r}{hint}")
 
 
 def _pattern_of(route: dict[str, Any]) -> TopicPattern | None:
@@ -66,8 +81,8 @@ def _organization_of(place: int, organization: Any, pattern: TopicPattern | None
             yield Problem(path, f"topic.{name}: no level of the route's topic is named {level}")
 
 
-def find_doubts(settings: Settings) -> Iterator[Problem]:
-    """What is allowed and hardly meant."""
+def find_doubts(settings: Settings, now: float) -> Iterator[Problem]:
+    """What is allowed and hardly meant. `now` is in seconds since the epoch."""
     if settings.itop.address.startswith("http://"):
         yield Problem("itop.address", "the password and all tickets travel in clear: use https")
     if settings.mqtt.tls is None and settings.mqtt.password is not None and not _is_local(settings.mqtt.host):
@@ -75,11 +90,25 @@ def find_doubts(settings: Settings) -> Iterator[Problem]:
     if settings.console.listen and not settings.console.listen.is_loopback:
         yield Problem("console.listen", "other machines can reach the console, which asks for no password")
     for (earlier, one), (later, other) in itertools.combinations(enumerate(settings.routes), 2):
-        if overlap(one.pattern.filter, other.pattern.filter):
+        if not overlap(one.pattern.filter, other.pattern.filter):
+            continue
+        if not one.continues:
             text = f"some topics are matched here and by routes[{earlier}] ({one.name}, {one.topic})"
             yield Problem(f"routes[{later}].topic", text)
+        elif one.case_scope == other.case_scope:
+            text = f"is that of routes[{earlier}] ({one.name}) too: what goes on from there to here is a repeat here"
+            yield Problem(f"routes[{later}].case_scope", text)
     for place, route in enumerate(settings.routes):
         yield from _interval_doubts(place, route)
+        yield from _expired(f"routes[{place}].silences", route.silences, now)
+    yield from _expired("silences", settings.silences, now)
+
+
+def _expired(path: str, silences: Sequence[RouteSilence], now: float) -> Iterator[Problem]:
+    for place, silence in enumerate(silences):
+        _, until = silence.bounds()
+        if until is not None and until <= now:
+            yield Problem(f"{path}[{place}].until", "is over: the silence has no effect any more")
 
 
 def _is_local(host: str) -> bool:

@@ -2,7 +2,8 @@
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,18 +32,30 @@ class Loaded:
         return self.document.locate(path)
 
 
-def load_settings(path: Path | str, *, environ: Mapping[str, str] = os.environ) -> Loaded:
-    """Load a YAML file. Raises ConfigurationError with all its problems, `file:line:column: path: what is wrong`."""
+def load_settings(
+    path: Path | str,
+    *,
+    environ: Mapping[str, str] = os.environ,
+    offline: bool = False,
+    content: bytes | None = None,
+    clock: Callable[[], float] = time.time,
+) -> Loaded:
+    """Load a YAML file. Raises ConfigurationError with all its problems, `file:line:column: path: what is wrong`.
+
+    `offline` is for what reaches nothing: files of secrets and certificates need not be there, and are not read.
+    `content` is taken for what the file holds.
+    """
     path = Path(path)
-    document = parse_document(_read(path), str(path))
+    document = parse_document(_read(path) if content is None else content, str(path))
     conflicts = list(find_conflicts(document.data))
     try:
-        settings = Settings.model_validate(document.data, context=Place(path.parent.absolute(), environ))
+        settings = Settings.model_validate(document.data, context=Place(path.parent.absolute(), environ, offline))
     except ValidationError as error:
         raise ConfigurationError(_report(document, [*describe_errors(error, Settings), *conflicts])) from None
     if conflicts:
         raise ConfigurationError(_report(document, conflicts))
-    return Loaded(settings, _report(document, [*_weaknesses(settings), *find_doubts(settings)]), document)
+    weaknesses = [] if offline else _weaknesses(settings)
+    return Loaded(settings, _report(document, [*weaknesses, *find_doubts(settings, clock())]), document)
 
 
 def load_command_settings(path: Path | str, *, environ: Mapping[str, str] = os.environ) -> CommandSettings:

@@ -10,7 +10,6 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    PlainSerializer,
     Strict,
     StringConstraints,
     ValidationInfo,
@@ -21,11 +20,13 @@ from pydantic import (
 
 from itop_bridge.settings.address import Listen, ListenField, Url
 from itop_bridge.settings.command import Commands
+from itop_bridge.settings.inhibition import Inhibition
 from itop_bridge.settings.place import Folder, InputFile, LogFile, StateFile
-from itop_bridge.settings.policy import Policy
+from itop_bridge.settings.policy import Flapping, Policy
 from itop_bridge.settings.route import Defaults, Route
 from itop_bridge.settings.secret import Secret
 from itop_bridge.settings.section import FILLED, Count, Port, Section, Text, check_only_with
+from itop_bridge.settings.silence import Silence
 from itop_bridge.settings.unit import Duration, Rate, Size
 
 
@@ -200,30 +201,16 @@ class Console(Section):
     """host:port, or off."""
 
 
-def _read_json_choice(value: Any) -> bool | None:
-    choices = {"auto": None, "yes": True, "no": False}
-    if isinstance(value, bool):  # YAML reads yes and no so
-        return value
-    if not isinstance(value, str) or value not in choices:
-        raise ValueError("must be auto, yes or no")
-    return choices[value]
-
-
 class Log(Section):
     """What the daemon tells of itself."""
 
     file: LogFile | None = None
-    """A file beside the usual output, as JSON lines, rotated at 10 MiB, five kept; relative to $LOGS_DIRECTORY."""
+    """A file besides, as JSON lines (or ecs), rotated at 10 MiB, five kept; relative to $LOGS_DIRECTORY."""
     level: Literal["debug", "info", "warning", "error"] = "info"
     """The least level that is told."""
-    json_lines: Annotated[
-        bool | None,
-        Field(alias="json"),
-        BeforeValidator(_read_json_choice),
-        PlainSerializer({None: "auto", True: "yes", False: "no"}.get),
-        WithJsonSchema({"enum": ["auto", "yes", "no", True, False]}),
-    ] = None
-    """JSON lines: yes, no (for people), or auto, which is yes where the output is no terminal."""
+    format: Literal["auto", "json", "console", "logfmt", "ecs"] = "auto"
+    """How a line is written: json, console (for people), logfmt, ecs (JSON with the names of the Elastic Common Schema),
+    or auto: console on a terminal, else json."""
 
 
 class CommandSettings(Section):
@@ -257,6 +244,10 @@ class Settings(Section):
     """Folders with further formats, relative to this file."""
     commands: Commands = Field(default_factory=Commands)
     defaults: Defaults = Field(default_factory=Defaults)
+    silences: tuple[Silence, ...] = ()
+    """Alerts that open nothing, for a time or in windows of the week."""
+    inhibit: tuple[Inhibition, ...] = ()
+    """Alerts that open nothing while others fire."""
     routes: Annotated[tuple[Route, ...], *FILLED]
     """At least one: from topics to incidents."""
 
@@ -277,9 +268,10 @@ class Settings(Section):
 
     def policy_of(self, route: Route) -> Policy:
         """A route's rules: its own values, else `defaults`, else the bridge's."""
-        same = Policy.__dataclass_fields__.keys() - {"resolve", "resolve_path"}
+        same = Policy.__dataclass_fields__.keys() - {"resolve", "resolve_path", "flapping"}
         rules = {name: getattr(route, name) for name in same}
-        return Policy(**rules, resolve=route.resolve.when, resolve_path=route.resolve.path)
+        flapping = Flapping(route.flapping.changes, route.flapping.within) if route.flapping else None
+        return Policy(**rules, resolve=route.resolve.when, resolve_path=route.resolve.path, flapping=flapping)
 
 
 SECTIONS = ("mqtt", "itop", "journal", "console", "log", "commands", "defaults")

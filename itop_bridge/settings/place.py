@@ -16,6 +16,8 @@ class Place:
     folder: Path = field(default_factory=Path.cwd)
     """The configuration file's folder."""
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    offline: bool = False
+    """True where nothing is reached: secrets and certificates are neither looked for nor read."""
 
     def find(self, name: str) -> Path:
         """The file `name`: systemd's credential of that name if there is one, else relative to the configuration.
@@ -63,7 +65,10 @@ def _name_of(value: Any) -> str:
 
 
 def _find_file(value: Any, info: ValidationInfo) -> Path:
-    path = place_of(info).find(_name_of(value))
+    place = place_of(info)
+    if place.offline:
+        return place.folder / _name_of(value)
+    path = place.find(_name_of(value))
     if not path.is_file():
         raise ValueError(f"{path} is not a file")
     if not os.access(path, os.R_OK):

@@ -8,6 +8,14 @@ Resolving = Literal["unheld", "always", "never"]
 Expiry = Literal["note", "resolve"]
 
 
+@dataclass(frozen=True, slots=True)
+class Flapping:
+    """A case flaps that changed between firing and resolved more than `changes` times in `within` seconds."""
+
+    changes: int
+    within: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """The rules of one route, as the configuration's keys of the same names (`model.PolicyKeys`) tell them.
@@ -32,3 +40,6 @@ class Policy:
     log_budget: int = 200
     spacing: float = 30.0
     unknown_severity: str = "medium"
+    shadow: bool = False
+    flapping: Flapping | None = None
+    """None: no case counts as flapping."""

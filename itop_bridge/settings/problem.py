@@ -93,6 +93,7 @@ _PHRASES: Mapping[str, Callable[[Any, dict[str, Any]], str]] = {
     ),
     "string_too_short": lambda _, __: "must not be empty",
     "string_pattern_mismatch": lambda _, context: _PATTERNS[context["pattern"]],
+    "bool_type": lambda value, _: f"must be true or false, not {_kind(value)}",
     "int_type": lambda value, _: f"must be a whole number, not {_kind(value)}",
     "greater_than_equal": lambda value, context: f"must be {context['ge']} or more, not {value}",
     "less_than_equal": lambda value, context: f"must be {context['le']} or less, not {value}",

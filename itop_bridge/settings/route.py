@@ -1,7 +1,5 @@
 """Routes, and the defaults that hold for all of them: each attribute is a key, its docstring what an editor shows."""
 
-import difflib
-import zoneinfo
 from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Field, Strict, ValidationInfo, WithJsonSchema, field_validator
@@ -11,18 +9,10 @@ from itop_bridge.settings.organization import NO_ORGANIZATION, OrganizationField
 from itop_bridge.settings.policy import Expiry, Policy, Recurrence
 from itop_bridge.settings.resolving import ResolveField, ResolveRule
 from itop_bridge.settings.section import FILLED, Count, Lines, Section, Slug, Text
+from itop_bridge.settings.silence import RouteSilence
 from itop_bridge.settings.topic import TopicPattern, parse_topic
 from itop_bridge.settings.unit import Duration
-
-
-def _check_zone(name: str) -> str:
-    try:
-        zoneinfo.ZoneInfo(name)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:  # OSError: the name of a folder
-        near = difflib.get_close_matches(name, zoneinfo.available_timezones(), 1)
-        hint = f"did you mean {near[0]}?" if near else "use a name such as Europe/Paris or UTC"
-        raise ValueError(f"is no time zone of the IANA database; {hint}") from error
-    return name
+from itop_bridge.settings.zone import Zone
 
 
 def _check_severity(name: str) -> str:
@@ -34,12 +24,20 @@ def _check_topic(text: str) -> str:
     return text
 
 
-Zone = Annotated[str, Strict(), AfterValidator(_check_zone)]
 SeverityName = Annotated[
     str, Strict(), AfterValidator(_check_severity), WithJsonSchema({"enum": [str(severity) for severity in Severity]})
 ]
 
 _USUAL = Policy()
+
+
+class FlappingRule(Section):
+    """When a case flaps."""
+
+    changes: Annotated[Count, Field(ge=2, le=1000)]
+    """More changes than this between firing and resolved."""
+    within: Annotated[float, Duration(least="10s", most="1h")]
+    """In this time; and so long nothing must change before the incident is resolved."""
 
 
 def _drop_default(schema: dict[str, Any]) -> None:
@@ -83,6 +81,12 @@ class PolicyKeys(Section):
     """The least time between two changes of an incident's state, after the first."""
     unknown_severity: SeverityName = _USUAL.unknown_severity
     """The severity of an alert whose own cannot be read."""
+    shadow: Annotated[bool, Strict()] = _USUAL.shadow
+    """Decide, log and keep what would be written, and write nothing in iTop."""
+    flapping: FlappingRule | None = None
+    """{changes: 6, within: 10m}: a case that changes more often is told once, and resolved when it has been quiet."""
+    settings: dict[Annotated[str, Strict()], Any] = Field(default_factory=dict)
+    """The factory's own settings. From `defaults` a route takes those that it does not say and its factory knows."""
 
 
 class Defaults(PolicyKeys):
@@ -106,13 +110,28 @@ class Route(PolicyKeys):
     """Fields of the alert, or expressions: alerts that agree in them share an incident. By default the format's."""
     case_scope: Annotated[Slug, Field(validate_default=True)] = ""
     """Routes with the same scope share cases; without it, the route's name."""
-    settings: dict[Annotated[str, Strict()], Any] = Field(default_factory=dict)
-    """The factory's own settings."""
+    continues: Annotated[bool, Strict(), Field(alias="continue")] = False
+    """Whether an alert that it takes goes on to later routes of its topic as well."""
+    expect_every: Annotated[float, Duration(least="1m")] | None = None
+    """When nothing came by the route's topics for so long, that is an alarm: `source_silent`."""
+    silence_incident: Annotated[bool, Strict()] = False
+    """Whether such a silence opens an incident as well, which ends with it."""
+    heartbeat: Lines | None = None
+    """An expression; an alert for which it is true only shows that its source lives: it is dropped as `heartbeat`."""
+    silences: tuple[RouteSilence, ...] = ()
+    """Alerts of this route that open nothing, for a time."""
 
     @field_validator("case_scope", mode="before")
     @classmethod
     def _is_name_by_default(cls, value: Any, info: ValidationInfo) -> Any:
         return info.data.get("name", "unnamed") if value is None or value == "" else value
+
+    @field_validator("silence_incident")
+    @classmethod
+    def _tells_of_silence(cls, value: Any, info: ValidationInfo) -> Any:
+        if value and info.data.get("expect_every", 0.0) is None:
+            raise ValueError("is of no use without expect_every")
+        return value
 
     @property
     def pattern(self) -> TopicPattern:
@@ -121,5 +140,6 @@ class Route(PolicyKeys):
 
     def inherit(self, defaults: Defaults) -> Self:
         """The route with what it does not say filled in."""
-        unsaid = PolicyKeys.model_fields.keys() - self.model_fields_set
-        return self.model_copy(update={name: getattr(defaults, name) for name in unsaid})
+        unsaid = PolicyKeys.model_fields.keys() - self.model_fields_set - {"settings"}
+        filled = {name: getattr(defaults, name) for name in unsaid}
+        return self.model_copy(update={**filled, "settings": {**defaults.settings, **self.settings}})

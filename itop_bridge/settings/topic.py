@@ -4,6 +4,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+OWN_TOPICS = "$itop-bridge/"
+"""What the topics of the bridge's own events begin with: nothing is published there, and nothing subscribed."""
+
 _NAMED = re.compile(r"\{([a-z][a-z0-9_]*)\}", re.ASCII)
 
 

@@ -16,6 +16,8 @@ from itop_bridge.triage.value import hash_content, shorten
 
 Scene = Mapping[str, Any]
 """`alert`, `raw` and `topic`."""
+NAMES = ("alert", "raw", "topic")
+"""What a route's expressions may use."""
 Value = Callable[[Scene], str]
 GroupBy = Callable[[Scene], tuple[str, ...]]
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,16 +18,15 @@ from itop_bridge.journal.profile import Profile
 from itop_bridge.settings.load import Loaded
 from itop_bridge.settings.organization import Organization
 from itop_bridge.settings.route import Route as RouteSettings
-from itop_bridge.triage.case_key import compile_group_by
+from itop_bridge.triage.case_key import NAMES, compile_group_by
 from itop_bridge.triage.example import find_differences
-from itop_bridge.triage.format import find_formats, load_formats
+from itop_bridge.triage.format import find_formats, load_format, load_formats
+from itop_bridge.triage.heartbeat import describe_silence_route
 from itop_bridge.triage.mapping import Format
+from itop_bridge.triage.muting import choose_silences, compile_rules, compile_silences
 from itop_bridge.triage.recognition import AUTO, AutoFormat
-from itop_bridge.triage.registry import Factory, Registry, load_registry, read_settings
+from itop_bridge.triage.registry import Factory, Registry, list_keys, load_registry, read_settings
 from itop_bridge.triage.route import Route, Scene
-
-NAMES = ("alert", "raw", "topic")
-"""What a route's expressions may use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,9 @@ class _Problems:
     lines: list[str] = field(default_factory=list)
 
     def add(self, path: str, message: str) -> None:
-        self.lines.append(f"{self.loaded.locate(path)}: {path}: {message}")
+        line = f"{self.loaded.locate(path)}: {path}: {message}"
+        if line not in self.lines:  # what stands in `defaults` is met by every route
+            self.lines.append(line)
 
 
 def load_routing(loaded: Loaded) -> Routing:
@@ -55,13 +57,21 @@ def load_routing(loaded: Loaded) -> Routing:
     known: dict[str, Format | AutoFormat] = {**formats, AUTO: AutoFormat(formats)}
     registry = load_registry(map(Path, settings.factories))
     problems = _Problems(loaded)
+    rules = compile_rules(settings.inhibit, problems.add)
+    silences = compile_silences("silences", settings.silences, problems.add)
     routes = [
         _compile(f"routes[{index}]", each, loaded, known, registry, problems)
         for index, each in enumerate(settings.routes)
     ]
+    _find_unknown_defaults(loaded, registry, problems)
     if problems.lines:
         raise ConfigurationError(problems.lines)
-    return Routing(tuple(route for route in routes if route), registry, formats)
+    shared = [
+        dataclasses.replace(route, rules=rules, silences=(*choose_silences(silences, route.name), *route.silences))
+        for route in routes
+        if route
+    ]
+    return Routing(tuple(shared), registry, formats)
 
 
 def _load_formats(loaded: Loaded) -> dict[str, Format]:
@@ -96,16 +106,20 @@ def _compile(
     form = formats.get(settings.format)
     if form is None:
         problems.add(f"{path}.format", f"there is no format {settings.format!r}{_suggest(settings.format, formats)}")
-    made = _load_factory(path, settings, registry, problems)
+    made = _load_factory(path, settings, loaded, registry, problems)
+    silences = compile_silences(f"{path}.silences", settings.silences, problems.add)
     organization = _attempt(problems, f"{path}.organization", lambda: _compile_organization(settings.organization))
     when = _attempt(problems, f"{path}.when", lambda: _compile_when(settings.when))
+    heartbeat = _attempt(problems, f"{path}.heartbeat", lambda: _compile_when(settings.heartbeat))
     group_by = _attempt(problems, f"{path}.group_by", lambda: _compile_group_by(settings.group_by))
+    if settings.silence_incident and "{" in settings.organization.text:
+        problems.add(f"{path}.silence_incident", "needs an organization that is no template: silence has no topic")
     if len(problems.lines) > before or form is None or made is None or organization is None:
         return None
-    factory, factory_settings, writing = made
+    factory, factory_settings, writing, given = made
     policy = loaded.settings.policy_of(settings)
-    told = tuple(sorted((key, value) for key, value in settings.settings.items() if _is_plain(value)))
-    return Route(
+    told = tuple(sorted((key, value) for key, value in given.items() if _is_plain(value)))
+    route = Route(
         name=settings.name,
         pattern=settings.pattern,
         format=form,
@@ -119,22 +133,37 @@ def _compile(
         policy=policy,
         handle=_bind(factory, factory_settings),
         profile=Profile(settings.name, factory.name, policy, writing, told),
-        place=lambda attribute: loaded.locate(
-            f"{path}.settings.fields.{attribute}" if attribute else f"{path}.settings.class"
-        ),
+        continues=settings.continues,
+        silences=tuple(each for each, _ in silences),
+        rules=(),
+        place=lambda attribute: loaded.locate(_place_of(loaded, path, _setting_of(attribute))),
+        heartbeat=heartbeat,
+        expect_every_s=settings.expect_every,
     )
+    if not settings.silence_incident:
+        return route
+    return dataclasses.replace(route, silence=describe_silence_route(route, _load_own_format()))
+
+
+@functools.cache
+def _load_own_format() -> Format:
+    """The format of the bridge's own events: the bundled one, whatever a site's own of that name reads."""
+    return load_format(bundled_folder("config") / "formats" / "generic.yaml")
 
 
 def _load_factory(
-    path: str, settings: RouteSettings, registry: Registry, problems: _Problems
-) -> tuple[Factory, Any, Writing] | None:
+    path: str, settings: RouteSettings, loaded: Loaded, registry: Registry, problems: _Problems
+) -> tuple[Factory, Any, Writing, Mapping[str, Any]] | None:
     factory = registry.factories.get(settings.factory)
     if factory is None:
         problems.add(f"{path}.factory", _describe_missing(settings.factory, registry))
         return None
-    checked, wrong = read_settings(factory, settings.settings)
+    known = list_keys(factory)
+    own = loaded.document.keys
+    given = {key: value for key, value in settings.settings.items() if key in known or f"{path}.settings.{key}" in own}
+    checked, wrong = read_settings(factory, given)
     for each in wrong:
-        problems.add(".".join([f"{path}.settings", *map(str, each.path)]), each.message)
+        problems.add(_place_of(loaded, path, ".".join(map(str, each.path))), each.message)
     if wrong:
         return None
     try:
@@ -144,7 +173,30 @@ def _load_factory(
     except ExpressionError as error:
         problems.add(f"{path}.settings", f"a text is no template: {error}")
         return None
-    return factory, checked, writing
+    return factory, checked, writing, given
+
+
+def _place_of(loaded: Loaded, path: str, setting: str) -> str:
+    """Where a route's setting is written: in the route, or in `defaults`."""
+    key = setting.partition(".")[0]
+    keys = loaded.document.keys
+    inherited = f"defaults.settings.{key}" in keys and f"{path}.settings.{key}" not in keys
+    return f"defaults.settings.{setting}" if inherited else f"{path}.settings.{setting}"
+
+
+def _find_unknown_defaults(loaded: Loaded, registry: Registry, problems: _Problems) -> None:
+    """Each of the settings in `defaults` must be known to some route's factory."""
+    used = [factory for each in loaded.settings.routes if (factory := registry.factories.get(each.factory))]
+    known = {key for factory in used for key in list_keys(factory)}
+    for key in loaded.settings.defaults.settings.keys() - known if used else ():
+        problems.add(f"defaults.settings.{key}", f"no route's factory has this setting{_suggest(key, known)}")
+
+
+def _setting_of(attribute: str) -> str:
+    """Where a factory's settings say an attribute of the incident; one with a dot (`cmdb.classes`) is a setting."""
+    if "." in attribute:
+        return attribute
+    return f"fields.{attribute}" if attribute else "class"
 
 
 def _describe_missing(name: str, registry: Registry) -> str:

@@ -24,7 +24,7 @@ _MOST_KEYS = 10
 _LONGEST_KEY = 40
 _XML = re.compile(r"<[A-Za-z_?!]")
 _RECORD = re.compile(r"^([^\n]*?)(?<![^\s:\"])(CEF|LEEF):[0-9.]{1,9}\|", re.MULTILINE)
-_BRACKETED = re.compile(r"\[[^\]\n]*\]")
+_BRACKETED = re.compile(r"\[[^\[\]\n]*\]")
 _PAIR = re.compile(r"(?<![^\s,>])[A-Za-z_][A-Za-z0-9_.\-]*=")
 
 

@@ -7,8 +7,9 @@ import importlib.util
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
 from itop_bridge.alert import Alert
@@ -66,9 +67,11 @@ class Registry:
 def load_registry(folders: Iterable[Path]) -> Registry:
     """Load every factory of the bundled folder, of `folders` and of the entry points; a later one of a name wins."""
     records: list[Record] = []
-    for folder in (bundled_folder("factories"), *folders):
+    bundled = bundled_folder("factories")
+    for folder in (bundled, *folders):
         paths = (path for path in sorted(folder.glob("*.py")) if not path.name.startswith("_"))
-        records += [_load(path.stem, str(path), partial(_import_file, path)) for path in paths]
+        loader = SourceFileLoader if folder == bundled else _FreshLoader
+        records += [_load(path.stem, str(path), partial(_import_file, path, loader)) for path in paths]
     points = importlib.metadata.entry_points(group=ENTRY_POINTS)
     records += [_load(point.name, point.value, point.load) for point in points]
     return Registry(tuple(_override(records)))
@@ -85,13 +88,21 @@ def _load(name: str, origin: str, load: Callable[[], ModuleType]) -> Record:
     return Record(name, origin, "loaded", factory=factory, add_parser=add_parser)
 
 
-def _import_file(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"itop_bridge_factory_{path.stem}", path)
+def _import_file(path: Path, loader: type[SourceFileLoader] = SourceFileLoader) -> ModuleType:
+    name = f"itop_bridge_factory_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path, loader=loader(name, str(path)))
     if spec is None or spec.loader is None:
         raise FactoryLoadError(f"{path} cannot be imported")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+class _FreshLoader(SourceFileLoader):
+    """Compiles what the file holds now: a cached file of Python's is taken for new within a second of a change."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        return self.source_to_code(self.get_data(self.path), self.path)
 
 
 def _check(module: ModuleType) -> Factory:
@@ -120,6 +131,15 @@ class SettingsProblem:
     message: str
 
 
+def list_keys(factory: Factory) -> tuple[str, ...]:
+    """The settings that a factory knows, as they are written."""
+    return tuple(_keys_of(factory.settings_class))
+
+
+def _keys_of(settings_class: type) -> dict[str, str]:
+    return {field.metadata.get("key", field.name): field.name for field in dataclasses.fields(settings_class)}
+
+
 def read_settings(factory: Factory, values: Mapping[str, Any]) -> tuple[Any, list[SettingsProblem]]:
     """A route's `settings` as the factory's own class, or every problem of them."""
     return read_dataclass(factory.settings_class, factory.name, values)
@@ -130,7 +150,7 @@ def read_dataclass(settings_class: type, owner: str, values: Mapping[str, Any]) 
     # pydantic is loaded here only: `--help` reads this module without it
     from pydantic import TypeAdapter, ValidationError  # noqa: PLC0415
 
-    keys = {field.metadata.get("key", field.name): field.name for field in dataclasses.fields(settings_class)}
+    keys = _keys_of(settings_class)
     problems = [
         SettingsProblem((key,), f"unknown setting of {owner}{_suggest(key, keys)}") for key in values if key not in keys
     ]
@@ -140,7 +160,10 @@ def read_dataclass(settings_class: type, owner: str, values: Mapping[str, Any]) 
         settings: Any = TypeAdapter(settings_class).validate_python(known)
     except ValidationError as error:
         problems += [
-            SettingsProblem(tuple(names.get(str(part), part) for part in each["loc"]), each["msg"])
+            SettingsProblem(
+                tuple(names.get(str(part), part) for part in each["loc"]),
+                "unknown setting" if each["type"] == "unexpected_keyword_argument" else each["msg"],
+            )
             for each in error.errors()
         ]
         return None, problems

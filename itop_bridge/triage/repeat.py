@@ -33,6 +33,19 @@ def decide_retry(seen: Seen | None, landing: Landing) -> Verdict:
     return Verdict("accept", "retried") if verdict.action == "wait" else verdict
 
 
+def decide_replay(seen: Seen | None, landing: Landing) -> Verdict:
+    """What to do with an alert that is replayed: a repeat is one as ever, and what came after it stays the last word.
+
+    One that its SIEM has resolved since opens nothing.
+    """
+    verdict = decide_landing(seen, landing)
+    if seen is None or landing.received >= seen.received or verdict.action == "drop":
+        return verdict
+    if seen.state == "resolved" and verdict.reason == "new_episode" and landing.episode is None:
+        return Verdict("drop", "already_resolved")
+    return decide_retry(seen, landing)
+
+
 def _is_latest(seen: Seen, landing: Landing) -> bool:
     if seen.episode is None or landing.episode is None:
         return landing.received > seen.received
@@ -59,6 +72,8 @@ def _decide_firing(seen: Seen | None, landing: Landing) -> Verdict:
         return Verdict("accept", "new_episode") if landing.episode is None else Verdict("drop", "already_resolved")
     if seen.handled:
         return Verdict("drop", "handled_by_person")
+    if seen.state == "expired":
+        return Verdict("accept", "still_firing", same_episode=True)
     if seen.content != landing.content:
         return Verdict("accept", "update", same_episode=True)
     if landing.episode is not None or landing.received - seen.received <= landing.duplicate_window_s:
@@ -69,7 +84,7 @@ def _decide_firing(seen: Seen | None, landing: Landing) -> Verdict:
 def _decide_resolve(seen: Seen | None, landing: Landing) -> Verdict:
     if seen is None:
         return Verdict("wait", "not_yet_fired")
-    if seen.state == "firing":
+    if seen.state in ("firing", "expired"):
         if _is_older(seen, landing):
             return Verdict("drop", "already_resolved")
         return Verdict("accept", "resolved", same_episode=True)

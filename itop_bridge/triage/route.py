@@ -11,9 +11,11 @@ from itop_bridge.errors import ElementError, ExpressionError
 from itop_bridge.intent import Case, Intent
 from itop_bridge.journal.profile import Profile
 from itop_bridge.settings.policy import Policy
-from itop_bridge.settings.topic import TopicPattern
+from itop_bridge.settings.topic import OWN_TOPICS, TopicPattern
+from itop_bridge.triage.inhibition import Rule
 from itop_bridge.triage.mapping import Format
 from itop_bridge.triage.recognition import AutoFormat
+from itop_bridge.triage.silence import Silence
 
 Scene = Mapping[str, Any]
 """What a route's expressions see: `alert`, `raw`, `topic`."""
@@ -39,8 +41,20 @@ class Route:
     policy: Policy
     handle: Callable[[Alert, Case], Sequence[Intent]]
     profile: Profile
+    continues: bool
+    """Whether an alert that it takes goes on to later routes."""
+    silences: tuple[Silence, ...]
+    rules: tuple[Rule, ...]
+    """Of inhibition: the same for all routes."""
     place: Callable[[str], str]
-    """Where the configuration says how an attribute of the incident is written ("" for the class): file:line:column."""
+    """Where the configuration says how an attribute of the incident is written ("" for the class), or has a setting
+    with a dot in its name (`cmdb.classes`): file:line:column."""
+    heartbeat: Callable[[Scene], bool] | None = None
+    """Tells the alerts that only show that their source lives."""
+    expect_every_s: float | None = None
+    """How long nothing may come; None: for ever."""
+    silence: "Route | None" = None
+    """The route of the incident of its silence, if there is to be one."""
 
     def case_of(self, alert: Alert, scene: Scene) -> tuple[Case, bool]:
         """The case that an alert belongs to; True if its key is weak, so that its content stands for it.
@@ -65,6 +79,10 @@ class Route:
         """Whether `when` holds. Raises ElementError if it cannot be evaluated."""
         return self.when is None or _evaluate("when", self.when, scene)
 
+    def is_heartbeat(self, scene: Scene) -> bool:
+        """Whether the alert only shows that its source lives. Raises ElementError if that cannot be evaluated."""
+        return self.heartbeat is not None and _evaluate("heartbeat", self.heartbeat, scene)
+
 
 def _evaluate(field: str, expression: Callable[[Scene], Any], scene: Scene) -> Any:
     try:
@@ -83,5 +101,7 @@ def match_routes(routes: Sequence[Route], topic: str) -> Sequence[tuple[Route, d
 
 @lru_cache(maxsize=1_024)  # topics are few and come again and again
 def _match_routes(routes: tuple[Route, ...], topic: str) -> Sequence[tuple[Route, dict[str, str]]]:
+    if topic.startswith(OWN_TOPICS):
+        routes = tuple(route.silence for route in routes if route.silence)
     matches = [(route, names) for route in routes if (names := route.pattern.match(topic)) is not None]
     return tuple((route, names) for route, names in matches if route.format is matches[0][0].format)

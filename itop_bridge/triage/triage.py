@@ -1,14 +1,16 @@
 """The triage stage: events from the journal, in order, mapped to intents that land on their cases."""
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 import structlog
 
-from itop_bridge.alert import Alert, Event
+from itop_bridge.alert import Alert, Event, State
 from itop_bridge.crash_point import pass_point
 from itop_bridge.errors import ElementError, JournalFullError
 from itop_bridge.intent import Case, CreateIncident, Intent, ResolveIncident
@@ -17,8 +19,11 @@ from itop_bridge.journal.retry import Retry
 from itop_bridge.journal.triage import TriageJournal
 from itop_bridge.log import Alarms
 from itop_bridge.outcome import Dropped, Rejected
+from itop_bridge.triage.heartbeat import find_heard
+from itop_bridge.triage.inhibition import Circumstance, weigh_alert
 from itop_bridge.triage.repeat import decide_landing, decide_retry
-from itop_bridge.triage.route import Route, match_routes
+from itop_bridge.triage.route import Route, Scene, match_routes
+from itop_bridge.triage.silence import Watch, find_silence
 
 log = structlog.get_logger(__name__)
 
@@ -50,15 +55,18 @@ class Triage:
         routes: Sequence[Route],
         alarms: Alarms,
         *,
+        clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Any] = asyncio.sleep,
     ) -> None:
         self._journal = journal
+        self._clock = clock
         self.routes = routes
         """A reload replaces them as a whole."""
         self._alarms = alarms
         self._sleep = sleep
         self._wake = asyncio.Event()
         self._profiles: set[str] = set()
+        self._silences = Watch()
         self.counters = Counters()
 
     def wake(self) -> None:
@@ -88,6 +96,7 @@ class Triage:
 
     async def step(self) -> bool:
         """Map the next events, and the next dead letters that are tried again; False if none waits."""
+        self._watch_silences()
         mapped = await self._map_next()
         return await self._retry_next() or mapped
 
@@ -95,14 +104,17 @@ class Triage:
         events = await self._journal.fetch_waiting(_MOST_EVENTS, _MOST_BYTES)
         if not events:
             return False
-        await self._record_profiles()
+        routes = self.routes  # of this moment: a reload may come while the events are mapped
+        await self._record_profiles(routes)
         # in a thread: one large event must not hold up the broker's keepalive
-        elements = await asyncio.to_thread(self._map, events)
+        elements = await asyncio.to_thread(self._map, events, routes)
         pass_point("triage.mapped")
+        heard = find_heard(events, routes)
         for part in _whole_events(elements):
-            tally = await self._journal.record(part, decide_landing, through=part[-1].event_id)
+            tally = await self._journal.record(part, decide_landing, through=part[-1].event_id, heard=heard)
             pass_point("triage.committed")
             self._count(tally)
+            self._silences.count(each.result for each in part)
         self.counters.events += len(events)
         return True
 
@@ -110,27 +122,41 @@ class Triage:
         retries = await self._journal.fetch_retries(_MOST_RETRIES, _MOST_BYTES)
         if not retries:
             return False
-        await self._record_profiles()
-        elements = await asyncio.to_thread(self._map_again, retries)
+        routes = self.routes
+        await self._record_profiles(routes)
+        elements = await asyncio.to_thread(self._map_again, retries, routes)
         for start in range(0, len(retries), _MOST_ELEMENTS):
             part = retries[start : start + _MOST_ELEMENTS]
             tally = await self._journal.record_retries(
-                [(retry, elements.get(retry.event_id, ())) for retry in part], decide_retry
+                [(retry, elements.get(retry.event_id, ())) for retry in part],
+                decide_retry,
+                routes={route.name for route in self.routes},
             )
             self._count_retried(tally)
         return True
 
-    async def _record_profiles(self) -> None:
-        for route in self.routes:
+    async def _record_profiles(self, routes: Sequence[Route]) -> None:
+        for route in routes:
             if route.profile.hash not in self._profiles:
                 await self._journal.record_profile(route.profile.hash, route.profile.body)
                 self._profiles.add(route.profile.hash)
+
+    def _watch_silences(self) -> None:
+        """One line when a silence begins to hold, and one when it ends."""
+        now = datetime.fromtimestamp(self._clock(), UTC)
+        silences = [silence for route in self.routes for silence in route.silences]
+        for name, dropped in self._silences.look(silences, now):
+            if dropped is None:
+                log.info("silence.began", silence=name)
+            else:
+                log.info("silence.ended", silence=name, dropped=dropped)
 
     def _count(self, tally: Tally) -> None:
         self.counters.accepted += tally.accepted
         self.counters.dropped += tally.dropped
         self.counters.rejected += tally.rejected
-        log.info("alerts.mapped", accepted=tally.accepted, dropped=tally.dropped, rejected=tally.rejected)
+        told = {"reasons": dict(tally.drops)} if tally.drops else {}
+        log.info("alerts.mapped", accepted=tally.accepted, dropped=tally.dropped, rejected=tally.rejected, **told)
         if tally.rejected:
             log.warning("elements.rejected", reasons=dict(tally.reasons))
 
@@ -139,13 +165,13 @@ class Triage:
         self.counters.dropped += tally.dropped
         log.info("letters.retried", accepted=tally.accepted, dropped=tally.dropped, rejected=tally.rejected)
 
-    def _map_again(self, retries: Sequence[Retry]) -> dict[int, list[Element]]:
+    def _map_again(self, retries: Sequence[Retry], routes: Sequence[Route]) -> dict[int, list[Element]]:
         """The elements of each event as the configuration of now reads it."""
         events = {retry.event_id: retry.event for retry in retries if retry.event is not None}
-        return {event_id: list(map_event(event, self.routes)) for event_id, event in events.items()}
+        return {event_id: list(map_event(event, routes)) for event_id, event in events.items()}
 
-    def _map(self, events: Sequence[Event]) -> list[Element]:
-        return [element for event in events for element in map_event(event, self.routes)]
+    def _map(self, events: Sequence[Event], routes: Sequence[Route]) -> list[Element]:
+        return [element for event in events for element in map_event(event, routes)]
 
 
 def _whole_events(elements: Sequence[Element]) -> Iterator[Sequence[Element]]:
@@ -181,22 +207,58 @@ def map_event(event: Event, routes: Sequence[Route]) -> Iterator[Element]:
     )
     for index, item in enumerate(read):
         if isinstance(item, Alert):
-            yield Element(event.id, index, _route(item, matches))
+            yield from _route(item, matches)
         else:
             yield Element(event.id, index, replace(item, route=first.name) if isinstance(item, Rejected) else item)
 
 
-def _route(alert: Alert, matches: Sequence[tuple[Route, dict[str, str]]]) -> Landing | Dropped | Rejected:
-    """The alert goes to the first route of its topic whose `when` holds."""
+def _route(alert: Alert, matches: Sequence[tuple[Route, dict[str, str]]]) -> Iterator[Element]:
+    """The alert goes to the first route of its topic whose `when` holds, and on while that says `continue`.
+
+    What fails in one route takes nothing from the others.
+    """
+    taken = False
     for route, names in matches:
-        scene = {"alert": alert, "raw": alert.raw, "topic": names}
-        try:
-            if route.accepts(scene):
-                case, weak = route.case_of(alert, scene)
-                return _land(alert, route, case, weak=weak)
-        except ElementError as error:
-            return Rejected(error.reason, error.detail, error.field, route.name)
-    return Dropped("filtered")
+        element = _try_route(alert, route, {"alert": alert, "raw": alert.raw, "topic": names})
+        if element is not None:
+            taken = True
+            yield element
+            if not route.continues:
+                return
+    if not taken:
+        yield Element(alert.event_id, alert.index, Dropped("filtered"))
+
+
+def _try_route(alert: Alert, route: Route, scene: Scene) -> Element | None:
+    """What a route makes of an alert; None if it does not want it. Only what fires can be silenced."""
+    place = (alert.event_id, alert.index)
+    bearing = None
+    try:
+        if route.is_heartbeat(scene):
+            return Element(*place, Dropped("heartbeat", route.name))
+        if not route.accepts(scene):
+            return None
+        fires = alert.state is State.FIRING
+        silence = find_silence(route.silences, scene, alert.received) if route.silences and fires else None
+        if silence is not None and not route.rules:
+            return Element(*place, Dropped("silenced", route.name, silence.name))
+        case, weak = route.case_of(alert, scene)
+        if route.rules:
+            bearing = weigh_alert(route.rules, alert, scene, _circumstance(alert, route, case))
+    except ElementError as error:
+        return Element(*place, Rejected(error.reason, error.detail, error.field, route.name))
+    if silence is not None:  # it holds others back all the same
+        return Element(*place, Dropped("silenced", route.name, silence.name), bearing)
+    return Element(*place, _land(alert, route, case, weak=weak), bearing)
+
+
+def _circumstance(alert: Alert, route: Route, case: Case) -> Circumstance:
+    alert_id = _identify(alert, case) or f"event {alert.event_id}.{alert.index}"
+    return Circumstance(_scope(route, case), alert_id, case.organization, route.policy.firing_expires)
+
+
+def _scope(route: Route, case: Case) -> str:
+    return f"{case.organization}|{route.scope}"
 
 
 def _land(alert: Alert, route: Route, case: Case, *, weak: bool) -> Landing | Rejected:
@@ -206,7 +268,7 @@ def _land(alert: Alert, route: Route, case: Case, *, weak: bool) -> Landing | Re
         return Rejected("factory_failed", f"{type(error).__name__}: {error}", route.profile.factory, route.name)
     facts = _describe(alert, weak=weak)
     return Landing(
-        scope=f"{case.organization}|{route.scope}",
+        scope=_scope(route, case),
         identity=_identify(alert, case),
         state=alert.state,
         one_shot=alert.one_shot,

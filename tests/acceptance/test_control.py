@@ -189,3 +189,44 @@ async def test_a_daemon_that_can_make_no_socket_works_and_says_so(tmp_path, mosq
         assert "nobody answers at its control socket" in refused.err
     finally:
         await daemon.stop()
+
+
+async def test_what_was_filtered_is_replayed_once_over_a_kill(daemon, mosquitto, itop):
+    mend(daemon, "group_by: [rule]", "group_by: [rule], when: alert.severity >= 'critical'")
+    await daemon.start()
+    await mosquitto.publish("siem/EXC/generic", [alert(number, f"r{number % 5}") for number in range(1_500)])
+    await daemon.settled(1_500)
+    assert itop.objects("Incident") == []
+    mend(daemon, ", when: alert.severity >= 'critical'", "")
+    assert (await run(daemon, "reload")).code == 0
+    words = ("replay", "--since", "1h", "--route", "generic")
+    assert (await run(daemon, *words, "--dry-run")).out == "would replay 1500 events: 1500 landed\n"
+
+    replaying = asyncio.create_task(run(daemon, *words))
+    landed = "SELECT count(*) FROM intents"
+    await until(lambda: daemon.count(landed) > 0, what="the replay", rig=daemon)
+    daemon.process.kill()
+    await daemon.process.wait()
+    await replaying
+    await daemon.start()
+    done = await run(daemon, *words)
+    assert done.code == 0, done.err
+    await daemon.settled(1_500)
+    assert daemon.count(landed) == daemon.count("SELECT count(DISTINCT event_id) FROM intents") == 1_500
+    assert daemon.count("SELECT count(*) FROM drops") == 0
+    assert len(itop.objects("Incident")) == 5
+    assert (await run(daemon, *words)).out == "replayed 1500 events: 1500 landed before\n"
+
+
+async def test_recorded_alerts_are_taken_in_once(daemon, mosquitto, itop):
+    await daemon.start()
+    recording = daemon.folder / "alerts.ndjson"
+    recording.write_text("\n".join(alert(number) for number in range(3)) + "\n{not json\n")
+    words = ("replay", recording, "--topic", "siem/EXC/generic")
+    first = await run(daemon, *words)
+    assert (first.code, first.out) == (0, "took in 4 payloads: 3 landed, 1 dead\n")
+    assert (await run(daemon, *words)).out == "took in 0 payloads; 4 taken in before\n"
+    await daemon.settled(4)
+    assert len(itop.objects("Incident")) == 1
+    [told] = [e for e in daemon.events() if e["event"] == "control.performed"][:1]
+    assert told["request"] == {"topic": "siem/EXC/generic", "alerts": 4}

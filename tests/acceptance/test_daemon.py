@@ -275,3 +275,25 @@ async def test_what_itop_does_not_have_is_told_at_the_start_with_its_line(daemon
     assert all(re.search(r"itop-bridge\.yaml:\d+:\d+: generic: iTop", line) for line in told)
     assert any("no attribute sla" in line for line in told)
     assert any("no Team called 'CERT'" in line for line in told)
+
+
+async def test_a_daemon_in_the_shadow_decides_everything_and_writes_nothing(daemon, mosquitto, itop):
+    await daemon.start(words=("--shadow",))
+    await mosquitto.publish("siem/EXC/generic", [generic(number, str(number % 3)) for number in range(60)])
+    await daemon.settled(60)
+    assert daemon.rows("SELECT ref FROM cases ORDER BY id") == [(f"shadow-{number}",) for number in (1, 2, 3)]
+    kept = Counter(each["operation"] for each in daemon.events() if each["event"] == "incident.shadowed")
+    assert kept["create"] == 3
+    daemon.process.send_signal(signal.SIGHUP)
+    await until(lambda: "configuration.reloaded" in [e["event"] for e in daemon.events()], what="reload", rig=daemon)
+    await mosquitto.publish("siem/EXC/generic", [generic(60, "0")])
+    await daemon.settled(61)
+    assert itop.objects("Incident") == []
+    assert await daemon.stop() == 0
+
+    await daemon.start()
+    await mosquitto.publish("siem/EXC/generic", [generic(61, "0")])
+    await daemon.settled(62)
+    [incident] = itop.objects("Incident")
+    assert daemon.rows("SELECT ref FROM cases ORDER BY id") == [(incident["ref"],), ("shadow-2",), ("shadow-3",)]
+    assert told(itop) == 1

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import os
 import signal
 import sqlite3
 import sys
@@ -44,11 +45,16 @@ class Daemon:
         self.log = folder / "daemon.log"
         self.process = None
 
-    async def start(self, wait_for="broker.connected"):
-        command = [sys.executable, "-m", "itop_bridge.cli.main", "run", "--config", str(self.config)]
+    async def start(self, wait_for="broker.connected", *, words=(), **environment):
+        """Returns once it has logged `wait_for`; at once without it. `words` are further options."""
+        command = [sys.executable, "-m", "itop_bridge.cli.main", "run", "--config", str(self.config), *words]
         before = len(self.events())
         with self.log.open("ab") as log:
-            self.process = await asyncio.create_subprocess_exec(*command, stdout=log, stderr=log, cwd=self.folder)
+            self.process = await asyncio.create_subprocess_exec(
+                *command, stdout=log, stderr=log, cwd=self.folder, env={**os.environ, **environment}
+            )
+        if wait_for is None:
+            return
         await until(lambda: any(e.get("event") == wait_for for e in self.events()[before:]), what=wait_for, rig=self)
 
     async def stop(self, number=signal.SIGTERM):

@@ -50,7 +50,7 @@ class Oracle:
         self.forgotten = {
             row[0]
             for row in await rows(
-                "SELECT DISTINCT case_id FROM alerts WHERE state = 'resolved' AND NOT EXISTS (SELECT 1 FROM intents"
+                "SELECT DISTINCT case_id FROM alerts WHERE state IN ('resolved', 'expired') AND NOT EXISTS (SELECT 1 FROM intents"
                 " WHERE alert_id = alerts.id AND intents.case_id = alerts.case_id AND kind = 'resolve'"
                 " AND seq >= alerts.first_seq)"
             )
@@ -302,7 +302,7 @@ class Oracle:
             if firing and last in ("ev_resolve", "ev_autoresolve") and policy.recurrence != "append":
                 yield f"case {case}: incident {incident} was resolved by us, and {len(firing)} alerts fire"
             touched = any(deed.incident == incident for deed in self.world.deeds)
-            forgotten = any(each.state in ("firing", "forgotten") for each in told) and policy.expired == "note"
+            forgotten = any(each.state == "firing" for each in told) and policy.expired == "note"
             ongoing = row.values["operational_status"] == "ongoing" and not self._holds_others(case, told)
             if not firing and ongoing and not touched and not forgotten and policy.resolve != "never":
                 yield f"case {case}: all its alerts have ended, and incident {incident} is {row.values['status']}"

@@ -130,7 +130,7 @@ class Told:
     """What a SIEM said of one alert last, whatever triage makes of it."""
 
     state: str
-    """firing, ended, early (ended before it fired), or forgotten: ended after it had expired."""
+    """firing, ended, or early (ended before it fired)."""
     at: float
     episode: float | None
     case: tuple[str, str]
@@ -347,8 +347,7 @@ class World(Rig):
             if before is None:
                 self.told[name] = Told("early", self.now, episode, case)
             elif before.state == "firing" and (None in (episode, before.episode) or episode >= before.episode):
-                expired = self.now - before.at > self.profile.policy.firing_expires
-                self.told[name] = Told("forgotten" if expired else "ended", self.now, before.episode, before.case)
+                self.told[name] = Told("ended", self.now, before.episode, before.case)
             return
         wait = self.profile.policy.resolve_wait
         if before is not None and before.state == "early" and self.now - before.at < wait:

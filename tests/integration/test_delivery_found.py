@@ -13,6 +13,7 @@ from itop_bridge.simulator.fault import Fault, Kind
 
 MINUTE = 60.0
 HOUR = 3600.0
+DAY = 24 * HOUR
 
 
 @pytest.fixture
@@ -97,6 +98,16 @@ async def test_an_alert_that_expires_is_resolved_in_its_own_case(path):
 
 
 # unknown outcomes
+
+
+async def test_an_alert_that_expired_is_resolved_when_its_resolve_comes_after_all(path):
+    async with World.open(path, profile_of(Policy(firing_expires=2 * DAY))) as world:
+        await world.fires()
+        await world.live(3 * DAY)
+        assert world.incident()["status"] == "new"
+        await world.resolves()
+        await world.live(HOUR)
+        assert world.incident()["status"] == "resolved"
 
 
 async def test_a_case_whose_look_is_due_does_not_keep_delivery_busy(path):

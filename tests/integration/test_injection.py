@@ -67,7 +67,7 @@ def routes(tmp_path):
 @pytest.fixture
 def log():
     stream = io.StringIO()
-    configure_log("debug", json=True, stream=stream)
+    configure_log("debug", layout="json", stream=stream)
     return stream
 
 

@@ -74,3 +74,38 @@ async def test_a_mandatory_attribute_of_the_site_is_told_until_it_is_filled(tmp_
 async def test_a_user_who_may_not_write_is_told():
     async with itop(user="rest_only") as each:
         assert "would not let the bridge create" in (await survey(each))[""]
+
+
+@pytest.mark.parametrize("version", ["2.7", "3.1", "3.2"])
+async def test_a_stock_itop_has_the_usual_cmdb(version):
+    async with itop(version=version) as each:
+        assert await survey(each, cmdb={"match": {"name": "host", "managementip": "source"}}) == {}
+
+
+async def test_what_the_cmdb_has_not_is_told_with_the_setting_that_names_it():
+    cmdb = {
+        "classes": ["Server", "Servre", "Farm"],
+        "match": {"name": "host", "managementip": "source"},
+        "where": {"stauts": "production"},
+        "team": "supportteam_id",
+    }
+    async with itop() as each:
+        found = await survey(each, cmdb=cmdb)
+    assert "no class Servre" in found["cmdb.classes[1]"]
+    assert "class Farm has no attribute managementip" in found["cmdb.match.managementip"]
+    assert "no attribute stauts" in found["cmdb.where.stauts"]
+    assert "no attribute supportteam_id" in found["cmdb.team"]
+
+
+async def test_a_class_that_is_no_ci_is_told():
+    async with itop() as each:
+        found = await survey(each, cmdb={"classes": ["Person"]})
+    assert "class Person has no attribute business_criticity" in found["cmdb.classes"]
+
+
+async def test_a_class_without_cis_is_told(tmp_path):
+    model = tmp_path / "model.json"
+    model.write_text('{"Ticket": {"attributes": {"functionalcis_list": null}}}')
+    async with itop(datamodel=model) as each:
+        assert "no attribute functionalcis_list" in (await survey(each, cmdb={}))["functionalcis_list"]
+        assert await survey(each) == {}

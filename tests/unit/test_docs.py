@@ -71,7 +71,9 @@ def table_of(section: dict) -> list[str]:
     return ["| key | default | |", "| --- | --- | --- |", *rows]
 
 
-@pytest.mark.parametrize("section", ["Mqtt", "Tls", "Reconnect", "Itop", "Journal", "Log", "Commands", "Defaults"])
+@pytest.mark.parametrize(
+    "section", ["Mqtt", "Tls", "Reconnect", "Itop", "Journal", "Log", "Commands", "Defaults", "Silence", "Inhibition"]
+)
 def test_every_key_of_a_section_is_told(section: str) -> None:
     assert_holds("configuration.md", table_of(settings_schema()["$defs"][section]))
 

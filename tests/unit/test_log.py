@@ -75,7 +75,7 @@ def test_what_is_below_the_level_is_not_logged(lines):
 )
 def test_hostile_text_stays_on_its_line_and_is_not_lost(hostile):
     stream = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", newline="")
-    configure_log("info", json=True, stream=stream)
+    configure_log("info", layout="json", stream=stream)
     get_logger().info("incident.created", title=hostile, nested={hostile: [hostile]})
     stream.flush()
     text = stream.buffer.getvalue().decode()
@@ -88,7 +88,7 @@ def test_hostile_text_stays_on_its_line_and_is_not_lost(hostile):
 @pytest.mark.parametrize("hostile", ["a\nb", "\x1b[31m", "\x9b31m", "\u2028", "\u202e", "\ud800"])
 def test_hostile_text_is_escaped_for_people_too(hostile):
     stream = Terminal()
-    configure_log("info", json=False, stream=stream)
+    configure_log("info", layout="console", stream=stream)
     get_logger().info("incident.created", **{"title": hostile, "nested": [hostile], f"key{hostile}": 1})
     text = re.sub(r"\x1b\[\d+m(?=[a-z0-9 .:]|key)|\x1b\[0m", "", stream.getvalue()[:-1])
     assert text.isprintable()
@@ -97,7 +97,7 @@ def test_hostile_text_is_escaped_for_people_too(hostile):
 def test_colours_are_for_terminals_only():
     plain, coloured = io.StringIO(), Terminal()
     for stream in (plain, coloured):
-        configure_log("info", json=False, stream=stream)
+        configure_log("info", layout="console", stream=stream)
         get_logger().info("incident.created", case="ab")
     assert "\x1b" not in plain.getvalue()
     assert "incident.created" in plain.getvalue()

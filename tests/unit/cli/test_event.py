@@ -89,7 +89,7 @@ INTENT = {
     ],
 )
 def test_every_outcome_is_told_and_what_others_wrote_is_escaped(changes, outcome):
-    element = {"idx": 0, "intents": [{**INTENT, **changes}], "drop": None, "letter": None}
+    element = {"idx": 0, "intents": [{**INTENT, **changes}], "drops": [], "letters": []}
     event = {"id": 1, "received": 0, "topic": "t", "qos": 1, "size": 5, "payload": "\x1b[2J\n", "triaged": True}
     lines = describe_event({**event, "elements": [element], "elements_total": 1})
     assert lines[-1].endswith(f"outcome   {outcome}")
@@ -107,7 +107,7 @@ def test_every_outcome_is_told_and_what_others_wrote_is_escaped(changes, outcome
 )  # fmt: skip
 def test_what_is_known_of_a_write_is_told(attempt, told):
     sent = {"id": 7, "kind": "create", "sent": 0.0, "looks": 1, **attempt}
-    element = {"idx": 0, "intents": [{**INTENT, "state": "pending", "attempts": [sent]}], "drop": None, "letter": None}
+    element = {"idx": 0, "intents": [{**INTENT, "state": "pending", "attempts": [sent]}], "drops": [], "letters": []}
     event = {"id": 1, "received": 0, "topic": "t", "qos": 1, "size": 5, "payload": "", "triaged": True}
     lines = describe_event({**event, "elements": [element], "elements_total": 1})
     assert lines[-2].endswith(told)

@@ -131,7 +131,7 @@ def test_every_bundled_factory_has_its_commands():
 
 
 @pytest.mark.parametrize(
-    "words", [["--config", "{}", "x"], ["x", "--config={}"], ["--config", "none", "--config", "{}"]]
+    "words", [["--config", "{}", "x"], ["x", "--config={}"], ["--config", "none", "--config", "{}"], ["x", "-c", "{}"]]
 )
 def test_folders_are_found_in_the_configuration_on_the_command_line(tmp_path, words):
     (tmp_path / "own").mkdir()

@@ -58,3 +58,10 @@ def test_the_formats_are_shown_as_a_table(tmp_path, capsys):
     assert set(capsys.readouterr().out.splitlines()) - set(bundled) == {
         "| `mine` | P | `json` | none: one-shot |  | `host` |"
     }
+
+
+def test_the_schema_is_a_command_of_its_own_too(capsys):
+    assert main(["show", "schema"]) == 0
+    shown = capsys.readouterr().out
+    assert main(["schema"]) == 0
+    assert capsys.readouterr().out == shown

@@ -33,6 +33,8 @@ def test_the_names_of_the_operations_are_a_contract():
         "list-letters",
         "pause",
         "reload",
+        "replay-events",
+        "replay-recorded",
         "resolve-cases",
         "resume",
         "retry-letters",

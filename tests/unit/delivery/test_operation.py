@@ -46,6 +46,15 @@ def test_a_create_names_its_output_fields_and_carries_the_entry():
     assert "public_log" in operation["fields"]
 
 
+def test_a_create_attaches_the_ci_that_was_found_and_no_other():
+    def fields_of(asset):
+        script = Script("t", "d", "e")
+        return describe_create(WRITING, script, org=2, impact=1, urgency=2, references={}, asset=asset)["fields"]
+
+    assert fields_of(4)["functionalcis_list"] == [{"functionalci_id": 4, "impact_code": "manual"}]
+    assert "functionalcis_list" not in fields_of(None)
+
+
 def test_a_site_without_that_origin_leaves_it_out():
     operation = describe_create(
         Writing(TEXTS, origin=""), Script("t", "d", "e"), org=2, impact=1, urgency=2, references={}

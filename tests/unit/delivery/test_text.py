@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from situation import NOW, backlog, case, facts, fires, opened
 
+from itop_bridge.delivery.asset import Asset
 from itop_bridge.delivery.text import Pen, cut_bytes, describe_scene
 from itop_bridge.intent import Texts, Writing
 from itop_bridge.triage.registry import load_registry, read_settings
@@ -103,5 +104,13 @@ def test_a_payload_is_never_a_template(value):
 
 
 def test_the_scene_has_what_the_docs_say():
-    assert set(scene()) == {"alert", "latest", "alerts", "case", "backlog", "settings"}
+    assert set(scene()) == {"alert", "latest", "alerts", "case", "backlog", "ci", "settings"}
     assert scene()["alert"] == facts()
+
+
+def test_a_description_names_the_ci_that_is_attached():
+    attached = describe_scene(
+        case(), backlog(fires(1)), {}, now=NOW, previous=None, asset=Asset(4, "Server", "srv<4>", "high")
+    )
+    assert "<td>srv&lt;4&gt; (Server, criticality high)</td>" in bundled_pen().description(attached)
+    assert "<td>CI</td>" not in bundled_pen().description(scene())

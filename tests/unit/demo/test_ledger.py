@@ -66,7 +66,7 @@ def fill(sql):
             " attempt) VALUES (?, ?, 0, ?, 'create', ?, ?, 0, 1, 1, '', ?)",
             (event, index, case, state, reason, attempt),
         )
-    insert("INSERT INTO drops VALUES (1, 1, 'repeat')")
+    insert("INSERT INTO drops (event_id, idx, reason) VALUES (1, 1, 'repeat')")
     insert("INSERT INTO dead_letters (event_id, idx, reason, detail, at) VALUES (3, 0, 'invalid_json', 'why', 0)")
 
 

@@ -3,7 +3,7 @@ import datetime
 import pytest
 
 from itop_bridge.alert import Alert, Severity, State
-from itop_bridge.intent import AppendPublicLog, Case, CreateIncident, ResolveIncident
+from itop_bridge.intent import AppendPublicLog, Case, Cmdb, CreateIncident, ResolveIncident
 from itop_bridge.triage.registry import load_registry, read_settings
 
 FACTORY = load_registry([]).factories["incident-siem"]
@@ -90,3 +90,38 @@ def test_named_references_are_written_and_unset_ones_are_not():
     assert writing.references == (("team_id", "Team", "SOC"),)
     assert writing.log == "private_log"
     assert writing.fields == (("impact", 1),)
+
+
+def test_without_the_setting_nothing_is_looked_up():
+    assert FACTORY.describe_writing(settings()).cmdb is None
+
+
+def test_the_cmdb_is_described_in_the_order_of_the_settings():
+    given = {"match": {"name": ["host", "short_host"], "managementip": "source"}, "where": {"nb_u": 2}, "cache": "1h"}
+    cmdb = FACTORY.describe_writing(settings(cmdb=given)).cmdb
+    assert cmdb == Cmdb(
+        ("Server", "VirtualMachine"),
+        (("name", "host"), ("name", "short_host"), ("managementip", "source")),
+        where=(("nb_u", "2"),),
+        cache_s=3600.0,
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({"clases": ["Server"]}, "unknown setting"),
+        ({"classes": []}, "must name something"),
+        ({"classes": ["Server WHERE 1"]}, "no name of a class"),
+        ({"match": {}}, "must name something"),
+        ({"match": {"name": "hots"}}, "the alert's fields are host, short_host, source, destination, not 'hots'"),
+        ({"match": {"na me": "host"}}, "no name of a class or an attribute"),
+        ({"where": {"x'": "1"}}, "no name of a class or an attribute"),
+        ({"team": "a.b"}, "no name of a class or an attribute"),
+        ({"cache": "10"}, "must be a duration"),
+        ({"cache": "2s"}, "must be 1m to 1d"),
+    ],
+)
+def test_a_wrong_setting_of_the_cmdb_is_told(values, told):
+    _, problems = read_settings(FACTORY, {"cmdb": values})
+    assert told in " ".join(each.message for each in problems)

@@ -71,6 +71,8 @@ def test_what_is_no_name_is_refused(name):
     with pytest.raises(ValueError, match="no name"):
         oql.equals(name, "x")
     with pytest.raises(ValueError, match="no name"):
+        oql.one_of(name, ["x"])
+    with pytest.raises(ValueError, match="no name"):
         oql.select(name, "id = 1")
 
 
@@ -86,11 +88,24 @@ def test_alternatives_keep_together_inside_a_conjunction():
     assert oql.any_of(["id = 1"]) == "id = 1"
 
 
+def test_one_of_many_texts_is_a_list_of_literals():
+    # transcript 224
+    assert oql.one_of("status", ["new", "it's"]) == "status IN ('new', 'it\\'s')"
+
+
 def test_objects_by_id():
     assert oql.ids("Incident", [3, 1]) == "SELECT Incident WHERE id IN (3,1)"
 
 
-@pytest.mark.parametrize("nothing", [lambda: oql.ids("Incident", []), lambda: oql.all_of([]), lambda: oql.any_of([])])
+@pytest.mark.parametrize(
+    "nothing",
+    [
+        lambda: oql.ids("Incident", []),
+        lambda: oql.all_of([]),
+        lambda: oql.any_of([]),
+        lambda: oql.one_of("name", []),
+    ],
+)
 def test_no_condition_is_never_every_object(nothing):
     with pytest.raises(ValueError, match="no "):
         nothing()

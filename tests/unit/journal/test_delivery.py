@@ -3,9 +3,10 @@ import dataclasses
 import pytest
 from landing import PROFILE, fires, resolves
 
+from itop_bridge.intent import Case
 from itop_bridge.journal.case import Draft, Settlement
 from itop_bridge.journal.delivery import DeliveryJournal
-from itop_bridge.journal.triage import TriageJournal
+from itop_bridge.journal.triage import Owed, TriageJournal
 from itop_bridge.settings.policy import Policy
 from itop_bridge.triage.repeat import decide_landing
 
@@ -245,3 +246,22 @@ async def test_expiry_is_done_in_parts(rig):
 async def test_what_is_asked_often_does_not_read_whole_tables(rig, query, index):
     plan = " ".join(row[3] for row in await rig.rows(f"EXPLAIN QUERY PLAN {query}"))
     assert index in plan, plan
+
+
+async def test_the_next_openings_are_those_of_due_cases_without_an_incident(rig):
+    def told(n):
+        case = Case("code:EXC", "r", ("generic", f"g{n}"))
+        return (Owed("create", case.key, case.digest, case.organization, n, 2, b'{"host": "h%d"}' % n),)
+
+    await rig.land(
+        fires(1, "a", intents=told(3)),
+        fires(2, "b", intents=told(1)),
+        fires(3, "c", intents=told(1)),
+        fires(4, "d", intents=told(2), group_wait_s=60.0),
+        fires(5, "e", intents=told(4)),
+    )
+    await rig.journal.change(4, incident=7)
+    openings = await rig.journal.fetch_openings(10)
+    assert [opening.facts["host"] for opening in openings] == ["h1", "h3"], "one each, the most urgent first"
+    assert {(opening.organization, opening.profile) for opening in openings} == {("code:EXC", PROFILE.hash)}
+    assert len(await rig.journal.fetch_openings(1)) == 1

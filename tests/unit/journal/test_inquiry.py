@@ -145,7 +145,7 @@ async def test_a_retried_letter_tells_whether_it_landed(rig):
     retries = await rig.triage.fetch_retries(9, 999)
     answers = [fires(1), Element(2, 0, Dropped("filtered")), Element(3, 0, Rejected("again"))]
     answered = [(retry, [answer]) for retry, answer in zip(retries, answers, strict=True)]
-    await rig.triage.record_retries(answered, decide_retry)
+    await rig.triage.record_retries(answered, decide_retry, routes=())
     letters = await rig.inquiry.fetch_letters(LetterFilter(state="all"))
     assert [(letter["state"], letter["outcome"]) for letter in letters] == [
         ("retried", "landed"),
@@ -280,7 +280,8 @@ async def test_the_life_of_an_event(rig):
         ("absent", None),
         ("confirmed", "I-000007"),
     ]
-    assert (dead["letter"]["reason"], dead["intents"], dropped["drop"]) == ("mapping_failed", [], "filtered")
+    assert ([letter["reason"] for letter in dead["letters"]], dead["intents"]) == (["mapping_failed"], [])
+    assert dropped["drops"] == [{"reason": "filtered", "route": ""}]
     assert_plain(event)
 
 

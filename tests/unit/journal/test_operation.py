@@ -79,9 +79,9 @@ async def test_an_element_that_has_landed_already_is_settled_without_another_int
     event = Event(1, b"t", b"{}", 1.0)
     (first, second) = (dataclasses.replace(retry, event=event) for retry in retries)
     await rig.land(fires(1))
-    tally = await rig.triage.record_retries([(first, [fires(1)]), (second, [fires(2)])], decide_retry)
+    tally = await rig.triage.record_retries([(first, [fires(1)]), (second, [fires(2)])], decide_retry, routes=())
     assert tally.accepted == 1
-    again = await rig.triage.record_retries([(first, [fires(1)]), (second, [fires(2)])], decide_retry)
+    again = await rig.triage.record_retries([(first, [fires(1)]), (second, [fires(2)])], decide_retry, routes=())
     assert again.accepted == 0
     assert await rig.rows("SELECT event_id, idx, n FROM intents ORDER BY seq") == [(1, 0, 0), (2, 0, 0)]
     assert await rig.rows("SELECT state FROM dead_letters") == [("retried",)] * 2

@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 import sqlite3
 
 import pytest
@@ -11,6 +12,7 @@ from itop_bridge.errors import (
     JournalUncertainError,
 )
 from itop_bridge.journal.checkpoint import Checkpoints
+from itop_bridge.journal.schema import load_migrations, migrate
 from itop_bridge.journal.store import Store
 
 
@@ -74,34 +76,65 @@ async def test_a_second_daemon_is_refused(store):
         await Store.open(store.path)
 
 
-async def test_a_foreign_database_is_refused_and_left_as_it_is(tmp_path):
-    path = tmp_path / "foreign.db"
-    with sqlite3.connect(path) as sql:
+def foreign(path):
+    with contextlib.closing(sqlite3.connect(path)) as sql:
         sql.execute("CREATE TABLE theirs (a)")
-    sql.close()
-    with pytest.raises(JournalFormatError, match="another program"):
-        await Store.open(path)
-    with sqlite3.connect(path) as sql:
-        assert sql.execute("SELECT name FROM sqlite_master").fetchall() == [("theirs",)]
-    sql.close()
+        sql.commit()
 
 
-async def test_a_file_that_is_no_database_is_refused_with_the_way_out(tmp_path):
-    path = tmp_path / "junk.db"
-    path.write_bytes(b"not a database at all" * 100)
-    with pytest.raises(JournalFormatError, match=r"mv .*junk\.db"):
-        await Store.open(path)
-    assert path.read_bytes().startswith(b"not a database")
-
-
-async def test_a_newer_journal_is_refused(tmp_path):
-    store = await Store.open(tmp_path / "j.db")
-    await store.close()
-    with sqlite3.connect(tmp_path / "j.db") as sql:
+def newer(path):
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as sql:
+        migrate(sql, load_migrations())
         sql.execute("PRAGMA user_version = 99")
-    sql.close()
-    with pytest.raises(JournalFormatError, match="newer itop-bridge"):
-        await Store.open(tmp_path / "j.db")
+
+
+def junk(path):
+    path.write_bytes(b"not a database at all" * 100)
+
+
+def bad_page(path):
+    """The page that holds the schema is overwritten."""
+    newer(path)
+    page = path.read_bytes()
+    path.write_bytes(page[:100] + b"\xff" * 3996 + page[4096:])
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [(foreign, "another program"), (newer, "newer itop-bridge"), (junk, "no readable"), (bad_page, "no readable")],
+)
+async def test_a_file_that_is_no_journal_of_ours_is_refused_with_the_way_out_and_left_as_it_is(tmp_path, make, told):
+    path = tmp_path / "j.db"
+    make(path)
+    before = path.read_bytes()
+    with pytest.raises(JournalFormatError, match=rf"{told}.*Nothing was changed.*mv .*j\.db") as failure:
+        await Store.open(path)
+    assert "\n" not in str(failure.value)
+    assert path.read_bytes() == before
+    path.unlink()
+    await (await Store.open(path)).close()  # nothing holds the lock
+
+
+async def test_a_page_that_is_damaged_later_ends_reads_and_writes_with_the_way_out(tmp_path):
+    path = tmp_path / "j.db"
+    store = await Store.open(path)
+    (page,) = await store.read(
+        lambda sql: sql.execute("SELECT rootpage FROM sqlite_master WHERE name = 'meta'").fetchone()
+    )
+    await store.close()
+    with path.open("r+b") as file:
+        file.seek((page - 1) * 4096)
+        file.write(b"\xff" * 4096)
+    store = await Store.open(path)
+    try:
+        with pytest.raises(JournalFormatError, match=r"mv .*j\.db"):
+            await store.read(get("a"))
+        with pytest.raises(JournalFormatError, match=r"mv .*j\.db"):
+            await store.write(put("b", 1))
+        with pytest.raises(JournalFormatError, match=r"mv .*j\.db"):
+            await store.write(lambda _: None)
+    finally:
+        await store.close()
 
 
 async def test_a_folder_that_is_not_there_is_a_clear_error(tmp_path):

@@ -10,13 +10,13 @@ def conflicts(*routes, **sections):
     return [(problem.path, problem.text) for problem in find_conflicts({"routes": list(routes), **sections})]
 
 
-def doubts(*routes, **sections):
+def doubts(*routes, now=0.0, **sections):
     needed = {
         "mqtt": {"host": "localhost"},
         "itop": {"address": "https://itop.example", "user": "u", "password": "p"},
         "routes": list(routes or (ROUTE,)),
     }
-    return [problem.path for problem in find_doubts(Settings.model_validate({**needed, **sections}))]
+    return [problem.path for problem in find_doubts(Settings.model_validate({**needed, **sections}), now)]
 
 
 def test_routes_that_differ_have_no_conflict():
@@ -102,3 +102,26 @@ def test_a_console_for_everyone_is_doubtful():
 def test_waits_that_undo_each_other_are_doubtful():
     route = {**ROUTE, "group_interval": "2h", "repeat_interval": "1h", "resolve_grace": "1h", "reopen_within": 0}
     assert doubts(route) == ["routes[0].repeat_interval", "routes[0].reopen_within"]
+
+
+def test_a_silence_names_routes_that_there_are():
+    silences = [{"routes": ["a"]}, {"routes": ["b", 3, "aa"]}, 7]
+    assert conflicts(ROUTE, silences=silences) == [
+        ("silences[1].routes[0]", "there is no route 'b'"),
+        ("silences[1].routes[2]", "there is no route 'aa'; did you mean a?"),
+    ]
+
+
+def test_a_silence_that_is_over_is_warned_of():
+    over = {"matchers": {"host": "x"}, "until": "1970-01-01T00:01:00Z"}
+    assert doubts({**ROUTE, "silences": [over]}, silences=[over], now=59.0) == []
+    assert doubts({**ROUTE, "silences": [over]}, silences=[over], now=60.0) == [
+        "routes[0].silences[0].until",
+        "silences[0].until",
+    ]
+
+
+def test_routes_that_go_on_may_overlap_but_not_share_their_cases():
+    first = {**ROUTE, "continue": True}
+    assert doubts(first, {**ROUTE, "name": "b"}) == []
+    assert doubts(first, {**ROUTE, "name": "b", "case_scope": "a"}) == ["routes[1].case_scope"]

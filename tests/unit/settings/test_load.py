@@ -162,3 +162,34 @@ def test_a_binary_file_of_the_older_tool_is_told(tmp_path):
     path.write_bytes(b'{"a": "\xff"}')
     with pytest.raises(ConfigurationError, match="not text in UTF-8"):
         load_legacy_json(path)
+
+
+OFFLINE = """\
+mqtt: {host: broker.example, username: u, password: {file: gone}, tls: {ca_file: gone.pem}}
+itop: {address: "https://itop.example", user: bridge, password: {env: GONE}}
+routes:
+  - {name: r, topic: a/b, format: generic, factory: incident-siem, organization: EXC}
+"""
+
+
+def test_offline_no_secret_is_read_and_no_certificate_is_looked_for(tmp_path):
+    path = tmp_path / "x.yaml"
+    path.write_text(OFFLINE)
+    (tmp_path / "gone").write_text("hunter2")
+    settings = load_settings(path, environ={}, offline=True).settings
+    assert settings.mqtt.password.reveal() == settings.itop.password.reveal() == ""
+    with pytest.raises(ConfigurationError, match=r"gone\.pem"):
+        load_settings(path, environ={})
+
+
+def test_offline_everything_else_is_checked(tmp_path):
+    path = tmp_path / "x.yaml"
+    path.write_text(OFFLINE.replace("{env: GONE}", "{evn: GONE}").replace("topic: a/b", "topic: a/#/b"))
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(path, offline=True)
+    assert [line.split(" ")[1] for line in caught.value.problems] == ["itop.password:", "routes[0].topic:"]
+
+
+def test_a_content_may_be_given_before_there_is_a_file(tmp_path):
+    loaded = load_settings(tmp_path / "x.yaml", offline=True, content=OFFLINE.encode())
+    assert loaded.locate("mqtt.host") == f"{tmp_path / 'x.yaml'}:1:14"

@@ -88,11 +88,10 @@ def test_each_way_to_log_in_has_its_keys(itop, paths):
     assert [path for path, _ in failure(itop=itop)] == paths if paths else settings(itop=itop)
 
 
-@pytest.mark.parametrize(
-    ("value", "choice"), [("auto", None), (True, True), ("yes", True), (False, False), ("no", False)]
-)
-def test_json_lines_are_auto_yes_or_no(value, choice):
-    assert settings(log={"json": value}).log.json_lines is choice
+def test_every_layout_of_a_line_of_the_log_may_be_set():
+    for layout in (*LAYOUTS, "auto"):
+        assert settings(log={"format": layout}).log.format == layout
+    assert failure(log={"format": "xml"})[0][0] == "log.format"
 
 
 @pytest.mark.parametrize("routes", [[], None, {}, [None]])

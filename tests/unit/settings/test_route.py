@@ -63,3 +63,21 @@ def test_group_by_names_something(group_by, paths):
 def test_the_factorys_settings_are_left_to_the_factory():
     assert route(settings={"team": "SOC", "fields": {"a.b": [1]}}).settings == {"team": "SOC", "fields": {"a.b": [1]}}
     assert route().settings == {}
+
+
+def test_settings_of_the_defaults_are_filled_in_key_by_key():
+    defaults = Defaults.model_validate({"settings": {"team": "SOC", "fields": {"a": 1}}})
+    inherited = route(settings={"fields": {"b": 2}, "log": "private"}).inherit(defaults)
+    assert inherited.settings == {"team": "SOC", "fields": {"b": 2}, "log": "private"}
+    assert route().inherit(defaults).settings == {"team": "SOC", "fields": {"a": 1}}
+
+
+def test_every_timing_may_stand_in_the_defaults():
+    said = {"group_wait": "1s", "group_interval": "2s", "repeat_interval": "3s", "reopen_within": "4s"}
+    inherited = route().inherit(Defaults.model_validate(said))
+    assert [getattr(inherited, name) for name in said] == [1, 2, 3, 4]
+
+
+def test_continue_is_true_or_false():
+    assert route(**{"continue": True}).continues
+    assert failure(**{"continue": 1}) == ["continue"]

@@ -14,7 +14,7 @@ from itop_bridge.settings.organization import Organization
 from itop_bridge.settings.section import Section
 
 SAMPLE = (bundled_folder("config") / "itop-bridge.yaml").read_text(encoding="utf-8")
-FULL = re.sub(r"^( *)#(?=[a-z])", r"\1", SAMPLE, flags=re.MULTILINE)
+FULL = re.sub(r"^( *)#(?=[a-z]|  )", r"\1", SAMPLE, flags=re.MULTILINE)
 """The sample with every commented key made active."""
 
 NAMED_FILES = (
@@ -128,9 +128,10 @@ def _type(value, schema, _root, path):
         "array": list,
         "string": str,
         "integer": int,
+        "boolean": bool,
         "null": type(None),
     }
-    if not isinstance(value, kinds[schema["type"]]) or isinstance(value, bool):
+    if not isinstance(value, kinds[schema["type"]]) or isinstance(value, bool) != (schema["type"] == "boolean"):
         yield f"{path}: not {schema['type']}"
 
 

@@ -141,3 +141,98 @@ def test_auto_takes_all_formats(tmp_path):
 def test_auto_is_offered_where_a_format_is_misspelt(tmp_path):
     settings = loaded(tmp_path, "  - {name: a, topic: a, format: autto, factory: incident-siem}\n")
     assert "there is no format 'autto'; did you mean auto?" in find_problems(settings)[0]
+
+
+def test_mistakes_in_silences_and_inhibit_are_told_with_their_places(tmp_path):
+    settings = loaded(
+        tmp_path,
+        """\
+  - {name: a, topic: a, format: wazuh, factory: incident-siem, silences: [{matchers: {hots: x}}]}
+silences:
+  - matchers:
+      hots: db1
+  - when: alert.severity >= 'hihg'
+inhibit:
+  - source: {matchers: {rule: x}}
+    target: {matchers: {ruel: x}}
+    equal: [hots]
+""",
+    )
+    with pytest.raises(ConfigurationError) as caught:
+        load_routing(settings)
+    places = [problem.removeprefix(str(tmp_path)).split(": ")[0:2] for problem in caught.value.problems]
+    assert sorted(places) == [
+        ["/bridge.yaml:12:31", "inhibit[0].target.matchers.ruel"],
+        ["/bridge.yaml:13:5", "inhibit[0].equal"],
+        ["/bridge.yaml:5:93", "routes[0].silences[0].matchers.hots"],
+        ["/bridge.yaml:8:13", "silences[0].matchers.hots"],
+        ["/bridge.yaml:9:11", "silences[1].when"],
+    ]
+    assert "did you mean rule?" in caught.value.problems[0]
+
+
+def with_defaults(tmp_path, settings, routes):
+    path = tmp_path / "bridge.yaml"
+    path.write_text(BASE.replace("{organization: EXC}", f"{{organization: EXC, settings: {settings}}}") + routes)
+    return load_settings(path)
+
+
+PLAIN = """\
+  - {name: a, topic: a, format: wazuh, factory: incident-siem, settings: {team: Own}}
+  - {name: b, topic: b, format: wazuh, factory: incident-siem}
+"""
+
+
+def test_settings_of_the_defaults_reach_the_factory(tmp_path):
+    routing = load_routing(with_defaults(tmp_path, "{team: SOC, service: S}", PLAIN))
+    told = [{name: value for name, _, value in route.profile.writing.references} for route in routing.routes]
+    assert [(each["team_id"], each["service_id"]) for each in told] == [("Own", "S"), ("SOC", "S")]
+    assert "bridge.yaml:5:" in routing.routes[0].place("")
+
+
+def test_a_factory_gets_only_the_defaults_that_it_knows(tmp_path):
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "plain.py").write_text(
+        "from dataclasses import dataclass\n"
+        "from itop_bridge.factory import Texts, Writing\n"
+        "NAME = 'plain'\n"
+        "@dataclass(frozen=True)\n"
+        "class Settings:\n    x: int = 1\n"
+        "def handle(alert, case, settings):\n    return []\n"
+        "def describe_writing(settings):\n    return Writing(Texts('t', 'd', 'c', 'a', 'r', 's'))\n"
+    )
+    own = "  - {name: c, topic: c, format: wazuh, factory: plain}\nfactories: [own]\n"
+    assert len(load_routing(with_defaults(tmp_path, "{team: SOC, x: 2}", PLAIN + own)).routes) == 3
+
+
+@pytest.mark.parametrize(
+    ("settings", "part"),
+    [
+        ("{teem: SOC}", "defaults.settings.teem: no route's factory has this setting; did you mean team?"),
+        ("{log: loud}", "defaults.settings.log: "),
+    ],
+)
+def test_what_is_wrong_with_settings_of_the_defaults_is_told_there(tmp_path, settings, part):
+    problems = find_problems(with_defaults(tmp_path, settings, PLAIN))
+    assert all("bridge.yaml:3:" in problem and part in problem for problem in problems)
+    assert len(set(problems)) == len(problems) == 1
+
+
+def test_what_itop_has_not_is_told_where_the_settings_say_it(tmp_path):
+    route = """\
+  - name: a
+    topic: a
+    format: wazuh
+    factory: incident-siem
+    settings:
+      fields: {sla_code: gold}
+      class: Incident
+      cmdb:
+        classes: [Server, Servre]
+        match: {name: host}
+"""
+    (only,) = load_routing(loaded(tmp_path, route)).routes
+    lines = {
+        name: only.place(name).rsplit(":", 2)[1] for name in ("", "sla_code", "cmdb.classes[1]", "cmdb.match.name")
+    }
+    assert lines == {"": "11", "sla_code": "10", "cmdb.classes[1]": "13", "cmdb.match.name": "14"}

@@ -2,7 +2,7 @@ import pytest
 
 from itop_bridge.alert import State
 from itop_bridge.journal.triage import Landing, Seen, Verdict
-from itop_bridge.triage.repeat import decide_landing, decide_retry
+from itop_bridge.triage.repeat import decide_landing, decide_replay, decide_retry
 
 T = 1_000.0
 
@@ -32,6 +32,9 @@ def seen(state="firing", one_shot=False, episode=T, content="c", received=T, han
         (seen("resolved"), landing(), "drop", "already_resolved"),
         (seen("resolved"), landing(episode=T + 1), "accept", "new_episode"),
         (seen("waiting"), landing(), "drop", "already_resolved"),
+        (seen("expired"), landing(), "accept", "still_firing"),
+        (seen("expired"), landing("resolved"), "accept", "resolved"),
+        (seen("expired", handled=True), landing(), "drop", "handled_by_person"),
         (seen("waiting"), landing(episode=T + 1), "accept", "new_episode"),
         # firing, in a format without times
         (seen(episode=None), landing(episode=None, received=T + 599), "drop", "repeat"),
@@ -94,3 +97,27 @@ OVER = Verdict("drop", "already_resolved")
 )
 def test_what_is_tried_again(known, comes, verdict):
     assert decide_retry(known, comes) == verdict
+
+
+@pytest.mark.parametrize(
+    ("known", "comes", "action", "reason"),
+    [
+        (None, landing(), "accept", "new"),
+        (seen(), landing(received=T + 1e9), "drop", "repeat"),
+        (seen(received=T + 9), landing(), "drop", "repeat"),
+        (seen(received=T + 9, handled=True), landing(content="d"), "drop", "handled_by_person"),
+        # what came after it stays the last word
+        (seen("resolved", episode=None, received=T + 9), landing(episode=None), "drop", "already_resolved"),
+        (seen("resolved", episode=None), landing(episode=None, received=T + 9), "accept", "new_episode"),
+        (seen(episode=None, received=T + 9), landing("resolved", episode=None), "drop", "already_resolved"),
+        (seen(one_shot=True, received=T + 9), landing(one_shot=True), "drop", "repeat"),
+    ],
+)
+def test_a_replay_takes_repeats_for_repeats_and_changes_nothing_that_came_later(known, comes, action, reason):
+    verdict = decide_replay(known, comes)
+    assert (verdict.action, verdict.reason) == (action, reason)
+
+
+def test_an_older_update_that_is_replayed_is_told_and_does_not_replace_the_newer():
+    verdict = decide_replay(seen(content="d", received=T + 9), landing())
+    assert (verdict.action, verdict.overtaken, verdict.same_episode) == ("accept", True, True)

@@ -3,6 +3,7 @@ import json
 
 import orjson
 import pytest
+from structlog.testing import capture_logs
 
 from itop_bridge.alert import Event
 from itop_bridge.journal.intake import IntakeJournal, Received
@@ -255,3 +256,117 @@ def test_what_auto_does_not_recognise_is_a_dead_letter(tmp_path):
     auto = routes(tmp_path, "  - {name: all, topic: all, format: auto, factory: incident-siem}\n")
     (rejected,) = mapped(auto, "all", b"hello")
     assert (rejected.reason, rejected.route) == ("unrecognised_shape", "all")
+
+
+# several routes, silences, inhibition
+
+FORKED = """\
+  - {name: soc, topic: t, format: generic, factory: incident-siem, continue: true, when: alert.rule != 'quiet'}
+  - {name: broken, topic: t, format: generic, factory: incident-siem, continue: true, organization: "{{ raw.site }}"}
+  - {name: net, topic: t, format: generic, factory: incident-siem}
+  - {name: never, topic: t, format: generic, factory: incident-siem}
+"""
+
+
+def forked(tmp_path, *alerts, text=FORKED):
+    payload = json.dumps(alerts).encode()
+    return list(map_event(Event(1, b"t", payload, 1000.0, len(payload)), routes(tmp_path, text)))
+
+
+def test_an_alert_goes_on_while_the_route_that_takes_it_says_continue(tmp_path):
+    elements = forked(tmp_path, alert(site="EXC"), alert(site="EXC", rule="quiet"))
+    taken = [(element.index, element.route) for element in elements]
+    assert taken == [(0, "soc"), (0, "broken"), (0, "net"), (1, "broken"), (1, "net")]
+    assert len({element.result.intents[0].case_key for element in elements}) == 5
+
+
+def test_a_route_that_fails_takes_nothing_from_the_others(tmp_path):
+    soc, broken, net = forked(tmp_path, alert())
+    assert (broken.result.reason, broken.route) == ("organization_missing", "broken")
+    assert [soc.route, net.route] == ["soc", "net"]
+    assert isinstance(soc.result, Landing)
+    assert isinstance(net.result, Landing)
+
+
+SILENT = """\
+  - {name: soc, topic: t, format: generic, factory: incident-siem, continue: true,
+     silences: [{name: lab, matchers: {host: lab-01}}]}
+  - {name: net, topic: t, format: generic, factory: incident-siem}
+silences:
+  - {name: db1, matchers: {host: db1, rule: [5710, r]}, until: 1970-01-01T00:16:41Z, routes: [net]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("changes", "reasons"),
+    [
+        ({}, [None, None]),
+        ({"host": "lab-01"}, ["silenced", None]),
+        ({"host": "db1"}, [None, "silenced"]),
+        ({"host": "db1", "rule": "other"}, [None, None]),
+        ({"host": "db1", "status": "resolved"}, [None, None]),
+    ],
+)
+def test_a_silence_drops_what_fires_in_its_routes(tmp_path, changes, reasons):
+    elements = forked(tmp_path, alert(**changes), text=SILENT)
+    assert [getattr(element.result, "reason", None) for element in elements] == reasons
+    told = [element.result for element in elements if isinstance(element.result, Dropped)]
+    assert [(each.route, each.detail) for each in told] == [
+        ("soc", "lab") if reason == first else ("net", "db1")
+        for reason, first in zip(reasons, ("silenced", None), strict=True)
+        if reason
+    ]
+
+
+def test_a_silence_is_asked_for_the_moment_at_which_the_alert_came(tmp_path):
+    late = routes(tmp_path, SILENT)
+    payload = json.dumps(alert(host="db1")).encode()
+    _, net = map_event(Event(1, b"t", payload, 1001.0), late)
+    assert isinstance(net.result, Landing)
+
+
+INHIBITING = """\
+  - {name: r, topic: t, format: generic, factory: incident-siem, firing_expires: 1h,
+     silences: [{name: known, matchers: {title: planned}}]}
+inhibit:
+  - {source: {matchers: {rule: HostDown}}, target: {matchers: {rule: ServiceDown}}, equal: [host]}
+"""
+
+
+def test_what_inhibits_and_what_is_inhibited_is_told_to_the_journal(tmp_path):
+    stated = {"status": "firing"}
+    elements = forked(
+        tmp_path,
+        alert(rule="HostDown", **stated),
+        alert(rule="ServiceDown", id="a2", **stated),
+        alert(rule="HostDown", title="planned", **stated),
+        alert(rule="HostDown", status="resolved"),
+        text=INHIBITING,
+    )
+    source, target, silenced, resolved = (element.bearing for element in elements)
+    assert (source.scope, source.alert_id, source.received) == ("code:EXC|r", "a1", 1000.0)
+    assert [tie.hold_s for tie in source.sources] == [3600.0]
+    assert target.targets[0].key == source.sources[0].key
+    assert elements[2].result == Dropped("silenced", "r", "known")
+    assert silenced == source
+    assert (resolved.sources, resolved.targets) == ((), ())
+
+
+async def test_silences_are_told_in_the_log_with_their_counts(tmp_path):
+    silent = routes(tmp_path, SILENT)
+    store = await published(tmp_path, b"t", orjson.dumps([alert(host="db1"), alert(host="db1", id="a2")]))
+    now = [1000.0]
+    triage = Triage(TriageJournal(store, lambda: 1.0), silent, Alarms(), clock=lambda: now[0])
+    with capture_logs() as logs:
+        await triage.step()
+        now[0] = 1001.0
+        await triage.step()
+    await store.close()
+    told = [entry for entry in logs if entry["event"].startswith("silence.")]
+    assert [(entry["event"], entry["silence"], entry.get("dropped")) for entry in told] == [
+        ("silence.began", "lab", None),
+        ("silence.began", "db1", None),
+        ("silence.ended", "db1", 2),
+    ]
+    (mapped,) = [entry for entry in logs if entry["event"] == "alerts.mapped"]
+    assert (mapped["accepted"], mapped["reasons"]) == (2, {"silenced": 2})

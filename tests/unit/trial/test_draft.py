@@ -4,8 +4,8 @@ import pytest
 
 from itop_bridge.errors import ConfigurationError
 from itop_bridge.settings.load import load_settings
-from itop_bridge.trial.draft import Draft, check_draft, list_next_steps, write_draft
 from itop_bridge.triage.load import find_problems
+from itop_bridge.trial.draft import Draft, check_draft, list_next_steps, write_draft
 
 ROUTES = (("wazuh", "wazuh", "siem/{org}/wazuh"), ("auto", "auto", "siem/{org}/#"))
 
@@ -34,7 +34,7 @@ CHOICES = {
 }
 
 
-@pytest.mark.parametrize("values", itertools.product(*CHOICES.values()))
+@pytest.mark.parametrize("values", list(itertools.product(*CHOICES.values())))
 def test_every_draft_passes_check_once_its_files_are_there(tmp_path, values):
     chosen = draft(**dict(zip(CHOICES, values, strict=True)))
     path = tmp_path / "itop-bridge.yaml"

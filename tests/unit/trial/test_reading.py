@@ -45,8 +45,6 @@ def test_a_batch_without_elements_is_one_element():
 
 @pytest.mark.parametrize(("zone", "time"), [("UTC", "12:00"), ("Europe/Paris", "11:00")])
 def test_with_a_route_it_is_read_by_the_routes_rules(site_of, zone, time):
-    site = site_of(
-        f'  - {{name: r, topic: "a/{{org}}", format: generic, timezone: {zone}, factory: incident-siem}}\n'
-    )
+    site = site_of(f'  - {{name: r, topic: "a/{{org}}", format: generic, timezone: {zone}, factory: incident-siem}}\n')
     [read] = read_event(event(GENERIC), site.routes[0])
     assert f"{read.element.time:%H:%M}" == time

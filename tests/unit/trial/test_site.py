@@ -29,3 +29,10 @@ def test_with_a_format_only_the_routes_that_read_it_are_asked(site_of):
 def test_a_configuration_that_is_wrong_is_told(site_of):
     with pytest.raises(ConfigurationError, match="no format 'wazu'"):
         site_of('  - {name: w, topic: "a/{org}", format: wazu, factory: incident-siem}\n')
+
+
+def test_the_texts_of_a_route_are_compiled_once(site_of):
+    site = site_of()
+    hashed = site.routes[1].profile.hash
+    assert site.style_of(hashed).profile.route == "minor"
+    assert site.style_of(hashed) is site.style_of(hashed)

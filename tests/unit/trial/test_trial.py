@@ -5,10 +5,10 @@ import pytest
 from itop_bridge.alert import Event
 from itop_bridge.journal.landing import Landing
 from itop_bridge.outcome import Dropped, Rejected
+from itop_bridge.triage.triage import map_event
 from itop_bridge.trial.sample import Sample
 from itop_bridge.trial.site import find_format
 from itop_bridge.trial.trial import try_format, try_routes
-from itop_bridge.triage.triage import map_event
 
 NOW = 1_790_000_000.0
 
@@ -85,3 +85,8 @@ def test_a_factory_that_fails_is_told_with_its_route(site_of, sample_of, tmp_pat
     [each] = try_routes(sample_of(), site_of(routes), None, NOW).tries
     assert each.endings[0].reason == "factory_failed"
     assert each.steps[0].taken
+
+
+def test_calls_are_planned_only_where_they_are_wanted(site_of, sample_of):
+    [each] = try_routes(sample_of(), site_of(), None, NOW, with_calls=False).tries
+    assert (len(each.landings), each.calls) == (1, ())

@@ -1,0 +1,28 @@
+"""The log: one line per event, whose name and keys are a contract; and alarms, which begin and end.
+
+Secrets are masked, and whatever an attacker wrote stays on its line. Get a logger with `get_logger()`.
+"""
+
+from itop_bridge.log.alarm import Alarm, Alarms
+from itop_bridge.log.catalogue import EVENTS, KEYS, UnknownEventError
+from itop_bridge.log.chain import configure_log, get_logger
+from itop_bridge.log.failure import chain_of, describe_error
+from itop_bridge.log.fault import Faults
+from itop_bridge.log.line import LAYOUTS, escape_text
+from itop_bridge.log.value import hide_secret
+
+__all__ = [
+    "EVENTS",
+    "KEYS",
+    "LAYOUTS",
+    "Alarm",
+    "Alarms",
+    "Faults",
+    "UnknownEventError",
+    "chain_of",
+    "configure_log",
+    "describe_error",
+    "escape_text",
+    "get_logger",
+    "hide_secret",
+]
