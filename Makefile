@@ -31,6 +31,9 @@ bench: $(READY) ## Run the benchmarks; each prints ratios measured side by side
 	$(RUN) benchmarks/intake.py
 	$(RUN) benchmarks/triage.py
 	$(RUN) benchmarks/storm.py
+	$(RUN) benchmarks/limits.py
+	$(RUN) benchmarks/latency.py
+	$(RUN) benchmarks/backlog.py --events 200000
 
 fuzz: $(READY) ## Send hostile messages through intake and triage (SECONDS=60, SEED=)
 	$(RUN) tests/fuzz/fuzz.py --seconds $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED))
