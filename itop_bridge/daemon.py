@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import dataclasses
 import signal
-import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,7 +12,9 @@ from typing import Any
 import structlog
 
 from itop_bridge import __version__, systemd
+from itop_bridge.clock import SteadyClock
 from itop_bridge.console.console import Status, serve_console
+from itop_bridge.console.exposition import Exposition
 from itop_bridge.control.controls import Controls, Hooks, Stage
 from itop_bridge.control.server import serve_control
 from itop_bridge.crash_point import pass_point
@@ -27,6 +28,7 @@ from itop_bridge.itop.breaker import Breaker
 from itop_bridge.itop.client import Client
 from itop_bridge.itop.connection import describe_connection
 from itop_bridge.itop.gate import Gate, State
+from itop_bridge.itop.measured import Measured
 from itop_bridge.itop.operation import Operations as Way
 from itop_bridge.itop.pace import Concurrency, Pacer
 from itop_bridge.itop.read_only import ReadOnly
@@ -42,6 +44,7 @@ from itop_bridge.journal.source import SourceJournal
 from itop_bridge.journal.store import Store
 from itop_bridge.journal.triage import TriageJournal
 from itop_bridge.log import Alarms
+from itop_bridge.metric.meter import Meter
 from itop_bridge.settings.model import Settings
 from itop_bridge.triage.heartbeat import Heartbeat
 from itop_bridge.triage.load import Routing
@@ -91,10 +94,13 @@ class Daemon:
     survey: Survey
     retention: Retention
     heartbeat: Heartbeat
+    clock: Callable[[], float]
+    """The time of day that the journal knows."""
     clients: contextlib.AsyncExitStack
     """Of iTop: after a reload the old one stays open until its calls are done."""
     shadow: bool = False
     """Nothing is written in iTop."""
+    meter: Meter = field(default_factory=Meter)
     reloading: asyncio.Lock = field(default_factory=asyncio.Lock)
     stop_intake: asyncio.Event = field(default_factory=asyncio.Event)
     stop_work: asyncio.Event = field(default_factory=asyncio.Event)
@@ -113,7 +119,7 @@ class Daemon:
                 for name, alarm in self.alarms.active.items()
             },
             journal=await Figures(self.store).fetch_backlog(),
-            pauses=await Operations(self.store, time.time).fetch_pauses(),
+            pauses=await Operations(self.store, self.clock).fetch_pauses(),
         )
 
     async def reload(self, settings: Settings, routing: Routing) -> None:
@@ -122,7 +128,7 @@ class Daemon:
         The rest (broker, journal, console, log, rate) is taken up by a restart, which loses nothing. Parked cases are
         tried once more, and so are credentials that iTop refused. Raises ITopError if the new client cannot be made.
         """
-        self.gate.reset(await _open_way(self.clients, settings, shadow=self.shadow))
+        self.gate.reset(await _open_way(self.clients, settings, self.meter, shadow=self.shadow))
         self.triage.routes = routing.routes
         await self.intake.change_filters(_filters(routing))
         with contextlib.suppress(JournalFullError):  # an alarm tells of it; parked cases wait for the next reload
@@ -200,25 +206,29 @@ async def compose(settings: Settings, routing: Routing, *, shadow: bool = False)
     async with contextlib.AsyncExitStack() as stack:
         store = await Store.open(settings.journal.path)
         stack.push_async_callback(store.close)
+        meter = Meter()
+        store.on_commit = meter.record_commit
         alarms = Alarms()
-        clock = Pace(settings.itop.rate, settings.itop.server_time_limit)
+        clock = Pace(settings.itop.rate, settings.itop.server_time_limit, SteadyClock())
         clients = await stack.enter_async_context(contextlib.AsyncExitStack())
-        client = await _open_way(clients, settings, shadow=shadow)
-        gate = await stack.enter_async_context(
-            Gate(client, Pacer(settings.itop.rate), Concurrency(settings.itop.concurrency), Breaker())
-        )
+        client = await _open_way(clients, settings, meter, shadow=shadow)
+        pacer = Pacer(settings.itop.rate)
+        pacer.on_turn = meter.record_wait
+        gate = await stack.enter_async_context(Gate(client, pacer, Concurrency(settings.itop.concurrency), Breaker()))
         gate.on_change = lambda state: _tell_state(alarms, state)
-        delivery = Delivery(DeliveryJournal(store, clock.clock), gate, alarms, clock, shadow=shadow)
+        delivery = Delivery(
+            DeliveryJournal(store, clock.clock), gate, alarms, clock, shadow=shadow, on_write=meter.record_write
+        )
         triage = Triage(TriageJournal(store, clock.clock, delivery.wake), routing.routes, alarms, clock=clock.clock)
         intake = Intake(
-            Broker(settings.mqtt),
+            Broker(settings.mqtt, clock=clock.clock),
             IntakeJournal(store, triage.wake),
             alarms,
             _filters(routing),
         )
         survey = Survey(gate, alarms)
         survey.ask(_questions(routing))
-        retention = Retention(store, settings.journal.keep, settings.mqtt.session_expiry)
+        retention = Retention(store, settings.journal.keep, settings.mqtt.session_expiry, clock=clock.clock)
         heartbeat = Heartbeat(
             SourceJournal(store, clock.clock, triage.wake),
             alarms,
@@ -226,13 +236,28 @@ async def compose(settings: Settings, routing: Routing, *, shadow: bool = False)
             lambda: intake.state.connections if intake.state.ready else None,
         )
         await delivery.recover()
-        yield Daemon(store, alarms, intake, triage, delivery, gate, survey, retention, heartbeat, clients, shadow)
+        yield Daemon(
+            store,
+            alarms,
+            intake,
+            triage,
+            delivery,
+            gate,
+            survey,
+            retention,
+            heartbeat,
+            clock.clock,
+            clients,
+            shadow,
+            meter,
+        )
 
 
-async def _open_way(clients: contextlib.AsyncExitStack, settings: Settings, *, shadow: bool) -> Way:
+async def _open_way(clients: contextlib.AsyncExitStack, settings: Settings, meter: Meter, *, shadow: bool) -> Way:
     """The way to iTop; in the shadow one that lets nothing through that writes."""
     client = await clients.enter_async_context(Client(describe_connection(settings.itop)))
-    return ReadOnly(client) if shadow else client
+    measured = Measured(client, meter.record_call)
+    return ReadOnly(measured) if shadow else measured
 
 
 @contextlib.asynccontextmanager
@@ -241,7 +266,8 @@ async def _console(settings: Settings, daemon: Daemon) -> AsyncIterator[None]:
     if listen is None:
         yield
         return
-    async with serve_console(listen.host, listen.port, daemon.fetch_status):
+    exposition = Exposition(daemon.fetch_status, daemon.meter, settings.journal.path, clock=daemon.clock)
+    async with serve_console(listen.host, listen.port, daemon.fetch_status, exposition.fetch):
         log.info("console.started", address=str(listen))
         yield
 
@@ -258,14 +284,14 @@ def _controls(daemon: Daemon, load: Load | None) -> Controls:
         await daemon.reload_from(load)
 
     return Controls(
-        Inquiry(daemon.store, time.time),
-        Operations(daemon.store, time.time, on_due=daemon.delivery.wake, on_retry=daemon.triage.wake),
+        Inquiry(daemon.store, daemon.clock),
+        Operations(daemon.store, daemon.clock, on_due=daemon.delivery.wake, on_retry=daemon.triage.wake),
         Figures(daemon.store),
         lambda: [route.name for route in daemon.triage.routes],
         Hooks(fetch_status, reload),
         stage=Stage(
-            Replays(daemon.store, daemon.triage.wake),
-            TriageJournal(daemon.store, time.time, daemon.delivery.wake),
+            Replays(daemon.store, daemon.triage.wake, daemon.clock),
+            TriageJournal(daemon.store, daemon.clock, daemon.delivery.wake),
             lambda: daemon.triage.routes,
         ),
     )

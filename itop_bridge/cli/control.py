@@ -140,7 +140,7 @@ def read_moment(text: str) -> float:
 
 
 def read_count(text: str) -> int:
-    """For argparse's `type`: a number above 0."""
-    if not (text.isascii() and text.isdigit() and int(text)):
+    """For argparse's `type`: a number above 0 that the journal can hold."""
+    if not (text.isascii() and text.isdigit() and 0 < int(text) < 2**63):
         raise argparse.ArgumentTypeError(f"must be a number, 1 or more, not {text!r}")
     return int(text)

@@ -259,6 +259,8 @@ async def _count(door: "Door", wanted: "LetterFilter") -> int:
 def _summarise_none(answer: Mapping[str, Any], verb: str, *, dry_run: bool) -> str:
     if dry_run and answer["found"]:
         return f"would {verb} {_number(answer['found'])}"
+    if verb == "retry" and answer["found"]:
+        return f"{_number(answer['found'])} cannot be retried: what was written then is no longer known. Drop it"
     return f"no open dead letter to {verb}"
 
 

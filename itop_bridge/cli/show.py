@@ -1,4 +1,4 @@
-"""`itop-bridge show`: what is in use and what can be relied on: settings, their schema, formats, the log's events."""
+"""`itop-bridge show`: what is in use and what can be relied on: settings, schema, formats, log events, metrics."""
 
 import argparse
 from pathlib import Path
@@ -8,7 +8,9 @@ from itop_bridge.cli.parser import add_config_option, config_of
 
 
 def add_parser(subparsers: Any) -> None:
-    parser = subparsers.add_parser("show", help="show settings, their JSON Schema, formats, or the log's events")
+    parser = subparsers.add_parser(
+        "show", help="show settings, their JSON Schema, formats, the log's events, or metrics"
+    )
     subjects = parser.add_subparsers(title="subjects", metavar="SUBJECT", required=True)
     settings = subjects.add_parser("settings", help="the settings in effect, defaults filled in, secrets masked")
     add_config_option(settings)
@@ -20,6 +22,7 @@ def add_parser(subparsers: Any) -> None:
     add_config_option(formats)
     formats.set_defaults(run=show_formats)
     subjects.add_parser("events", help="the log's events and what they tell").set_defaults(run=show_events)
+    subjects.add_parser("metrics", help="the metrics of /metrics as a table").set_defaults(run=show_metrics)
 
 
 def add_schema(subparsers: Any) -> None:
@@ -75,6 +78,14 @@ def show_events(_args: argparse.Namespace) -> int:
 
     width = max(map(len, EVENTS))
     _print("\n".join(f"{name:<{width}}  {meaning}" for name, meaning in EVENTS.items()))
+    return 0
+
+
+def show_metrics(_args: argparse.Namespace) -> int:
+    """Print the catalogue of metrics as a Markdown table."""
+    from itop_bridge.metric.catalogue import tabulate_metrics  # noqa: PLC0415 - not needed by other commands
+
+    _print("\n".join(tabulate_metrics()))
     return 0
 
 

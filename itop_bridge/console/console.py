@@ -1,4 +1,4 @@
-"""Health over HTTP: `/healthz` while the process works, `/readyz` with what it does and what ails it, as JSON.
+"""Over HTTP: `/healthz` while the process works, `/readyz` with what it does and what ails it, as JSON; `/metrics`.
 
 An iTop or a broker that is down makes the daemon degraded, not dead: `/readyz` says 503, `/healthz` goes on saying 200.
 """
@@ -12,6 +12,7 @@ from typing import Any
 from aiohttp import web
 
 from itop_bridge.errors import BridgeError
+from itop_bridge.metric.meter import CONTENT_TYPE
 
 
 class ConsoleError(BridgeError):
@@ -37,7 +38,12 @@ class Status:
 
 
 @contextlib.asynccontextmanager
-async def serve_console(host: str, port: int, fetch_status: Callable[[], Awaitable[Status]]) -> AsyncIterator[int]:
+async def serve_console(
+    host: str,
+    port: int,
+    fetch_status: Callable[[], Awaitable[Status]],
+    fetch_metrics: Callable[[], Awaitable[bytes]],
+) -> AsyncIterator[int]:
     """Serve until the block ends; gives the port. Raises ConsoleError."""
 
     async def health(_: web.Request) -> web.Response:
@@ -47,8 +53,11 @@ async def serve_console(host: str, port: int, fetch_status: Callable[[], Awaitab
         now = await fetch_status()
         return web.json_response(dataclasses.asdict(now), status=200 if now.ready else 503)
 
+    async def metrics(_: web.Request) -> web.Response:
+        return web.Response(body=await fetch_metrics(), headers={"Content-Type": CONTENT_TYPE})
+
     application = web.Application()
-    application.add_routes([web.get("/healthz", health), web.get("/readyz", readiness)])
+    application.add_routes([web.get("/healthz", health), web.get("/readyz", readiness), web.get("/metrics", metrics)])
     runner = web.AppRunner(application, access_log=None)
     await runner.setup()
     try:

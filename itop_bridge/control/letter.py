@@ -32,9 +32,7 @@ async def show_letter(request: ShowLetter, controls: Controls, _tell: Tell) -> d
 async def retry_letters(request: RetryLetters, controls: Controls, tell: Tell) -> dict[str, Any]:
     """How many were `found` and `changed`; where the daemon runs, what became of them (Figures.fetch_outcomes)."""
     ids = await _find(request.filter, controls)
-    if request.dry_run:
-        return {"found": len(ids), "changed": 0}
-    changed = await _change(ids, controls.operations.retry_letters, tell)
+    changed = 0 if request.dry_run else await _change(ids, controls.operations.retry_letters, tell)
     answer = {"found": len(ids), "changed": changed, "running": controls.daemon is not None}
     if controls.daemon is None or not changed:
         return answer

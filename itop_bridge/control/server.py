@@ -4,13 +4,14 @@ Any number of `{"progress": {"done", "total"}}`, then `{"result": …}` or `{"er
 ask for everything: it is readable and writable for the daemon's own user (and root) only.
 """
 
+import asyncio
 import contextlib
 import json
 import os
 import socket
 import stat
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from itop_bridge.control.address import socket_of
 from itop_bridge.control.controls import Controls
 from itop_bridge.control.error import SocketError, describe_error
 from itop_bridge.control.operation import perform
-from itop_bridge.control.request import changes_something, describe_request, read_request
+from itop_bridge.control.request import Request, changes_something, describe_request, read_request
 from itop_bridge.errors import BridgeError
 
 log = structlog.get_logger(__name__)
@@ -93,19 +94,27 @@ async def _work(controls: Controls, name: str, content: bytes, tell: Any, uid: i
     """The last line of the answer."""
     try:
         request = read_request(name, content)
+    except BridgeError as error:
+        return {"error": describe_error(error)}
+    try:
         result = await perform(request, controls, tell)
     except BridgeError as error:
         return {"error": describe_error(error)}
-    except ConnectionError:
-        raise  # who asked has gone
+    except (ConnectionError, asyncio.CancelledError):  # who asked has gone, or the daemon stops: parts of it are done
+        _note(name, uid, request, {"broken_off": True})
+        raise
     except Exception as error:
         # a mistake in an operator's command is told, to the operator and in the log, and the alerts go on
         log.exception("control.failed", operation=name)
         return {"error": describe_error(error)}
+    _note(name, uid, request, result)
+    return {"result": result}
+
+
+def _note(name: str, uid: int | None, request: Request, result: Mapping[str, Any]) -> None:
     if changes_something(request):
         told = {key: value for key, value in result.items() if key != "elements"}
         log.info("control.performed", operation=name, uid=uid, request=describe_request(request), result=told)
-    return {"result": result}
 
 
 def _user_of(http: web.Request) -> int | None:

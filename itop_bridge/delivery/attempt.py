@@ -16,12 +16,12 @@ from itop_bridge.delivery.zone import ServerClock
 from itop_bridge.errors import JournalFullError
 from itop_bridge.itop.answer import Answer
 from itop_bridge.itop.breaker import backoff_s
-from itop_bridge.itop.error import ITopError, ServerError, StimulusError
+from itop_bridge.itop.error import ITopError, ServerError, StimulusError, WithdrawnError
 from itop_bridge.itop.gate import Gate
 from itop_bridge.journal.case import Attempt, CaseState, Draft, Settlement
 from itop_bridge.journal.delivery import DeliveryJournal
 from itop_bridge.journal.shadow import is_shadow
-from itop_bridge.log import Alarms
+from itop_bridge.log import Alarms, Faults
 
 log = structlog.get_logger(__name__)
 
@@ -70,6 +70,8 @@ class Order:
     """Attributes that the call may do without."""
     lent: Mapping[str, int] = field(default_factory=dict)
     """Those of them that a CI gave, with its id."""
+    received: float = 0.0
+    """When the oldest alert that it tells of was received."""
 
 
 class Sender:
@@ -83,6 +85,7 @@ class Sender:
         alarms: Alarms,
         pace: Pace,
         refuse: Callable[[Order, str], None],
+        on_write: Callable[[str, float], None] | None = None,
     ) -> None:
         self._journal = journal
         self._gate = gate
@@ -91,6 +94,9 @@ class Sender:
         self._pace = pace
         self._clock = pace.clock
         self._refuse = refuse
+        self._on_write = on_write
+        self._faults = {kind: Faults(clock=pace.monotonic) for kind in _EVENTS}
+        """By kind of write: while iTop itself fails, every case's write does."""
         self.closed_ways: set[tuple[str, str]] = set()
         """Pairs of a status and a stimulus that iTop refused there: as few as a data model has."""
 
@@ -106,7 +112,7 @@ class Sender:
         )
         pass_point("delivery.marked")
         try:
-            answer = await self._gate.call(order.operation)
+            answer = await self._gate.call(order.operation, is_wanted=lambda: self._journal.may_send(case.id))
             pass_point("delivery.answered")
             if not answer.objects:
                 raise ServerError("iTop answered yes, and named no object")
@@ -160,6 +166,9 @@ class Sender:
         await self._journal.settle(
             Settlement(order.case.id, order.through, "delivered", order.kind, attempt.id, state, look, changes)
         )
+        self._faults[order.kind].end("attempt.failed")
+        if self._on_write is not None:
+            self._on_write(order.kind, now - order.received)
         log.info(
             _EVENTS[order.kind],
             case=order.case.digest,
@@ -171,18 +180,13 @@ class Sender:
 
     async def _settle_failure(self, order: Order, attempt: Attempt, error: ITopError) -> None:
         case = order.case
+        if isinstance(error, WithdrawnError):  # the case stays due, and is taken up when its route is resumed
+            await self._journal.settle_attempt(attempt.id, "failed", look=None, detail=str(error))
+            return
         consequence = decide_consequence(
             error, optional=order.optional, failures=case.failures, healthy=self._gate.is_healthy
         )
-        log.warning(
-            "attempt.failed" if consequence.action is not Action.LOOK else "attempt.unknown",
-            case=case.digest,
-            incident=case.ref,
-            attempt=attempt.id,
-            reason=consequence.reason,
-            detail=str(error)[:500],
-            **{name: value for name, value in order.facts.items() if name != "reason"},
-        )
+        self._tell_failure(order, attempt, consequence, error)
         if consequence.action is Action.LOOK:
             look = self._clock() + self._pace.server_time_limit_s
             await self._journal.settle_attempt(attempt.id, "unknown", look=look, detail=str(error))
@@ -190,6 +194,22 @@ class Sender:
             return
         await self._journal.settle_attempt(attempt.id, "failed", look=None, detail=str(error))
         await self._follow(order, consequence, error)
+
+    def _tell_failure(self, order: Order, attempt: Attempt, consequence: Consequence, error: ITopError) -> None:
+        facts = {
+            "case": order.case.digest,
+            "incident": order.case.ref,
+            "attempt": attempt.id,
+            "reason": consequence.reason,
+            "detail": str(error)[:500],
+            **{name: value for name, value in order.facts.items() if name != "reason"},
+        }
+        if consequence.action is Action.LOOK:
+            log.warning("attempt.unknown", **facts)
+        elif is_itops_own(error, healthy=self._gate.is_healthy):
+            self._faults[order.kind].tell("attempt.failed", consequence.reason, **facts)
+        else:
+            log.warning("attempt.failed", **facts)
 
     async def _follow(self, order: Order, consequence: Consequence, error: ITopError) -> None:
         case = order.case

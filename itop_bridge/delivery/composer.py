@@ -19,8 +19,10 @@ from itop_bridge.delivery.operation import (
     name_references,
 )
 from itop_bridge.delivery.plan import Advance, Append, Create, Reopen, Resolve, Situation, next_interval_s
+from itop_bridge.delivery.storm import describe_lead, describe_storm
 from itop_bridge.delivery.style import Style
 from itop_bridge.delivery.text import Render, describe_scene
+from itop_bridge.journal.storm import StormCount
 
 _NOTHING: Render = lambda _scene: ""  # noqa: E731 - a template like the others
 
@@ -38,6 +40,10 @@ class Composer:
     """Tells the optional references that iTop refused of a profile."""
     finding: Finding | None = None
     """What was found in the CMDB for a new incident; None: nothing was looked for."""
+    storm: StormCount | None = None
+    """What the case stands for, if it is a storm's."""
+    amid: str | None = None
+    """The ref of a storm's incident, while the storm holds and this case has one of its own."""
 
     def compose(self, step: Write, incident: Incident | None, org: int | None) -> Order:
         """The order of `step`. A create needs `org`, everything else the `incident` as it was read."""
@@ -100,9 +106,11 @@ class Composer:
         return effect | self._flaps()
 
     def _head(self) -> str:
-        """What an entry begins with, whatever the texts of the route: that the case flaps, once."""
+        """What an entry begins with, whatever the texts of the route: a storm's figures; once, that the case flaps."""
         rule = self.situation.policy.flapping
-        return describe_flapping(rule) if rule and self._flaps() else ""
+        flaps = describe_flapping(rule) if rule and self._flaps() else ""
+        storm = describe_storm(self.style.profile.route, self.storm) if self.storm else ""
+        return "\n".join(filter(None, (storm, flaps)))
 
     def _flaps(self) -> dict[str, float]:
         """What holds for a case that flaps once its incident says so."""
@@ -110,9 +118,10 @@ class Composer:
         return {"flaps_until": flap.until} if flap and not flap.told else {}
 
     def _describe_omissions(self, left_out: frozenset[str]) -> str:
-        """What the first log entry says is missing, and why."""
+        """What the first log entry says is missing, and why; and where to find it."""
         refused = f"Left out, since iTop refused it: {', '.join(sorted(left_out))}." if left_out else ""
-        return "\n".join(filter(None, (refused, self.finding.note if self.finding else "")))
+        storm = f"Amid a storm of new cases, which {self.amid} tells of." if self.amid else ""
+        return "\n".join(filter(None, (refused, self.finding.note if self.finding else "", storm)))
 
     def _tell_finding(self) -> dict[str, str]:
         """For the log."""
@@ -171,14 +180,27 @@ class Composer:
         backlog = self.situation.backlog
         facts = {"route": self.style.profile.route, "alerts": backlog.count, "reason": step.reason}
         return Order(
-            self.situation.case, kind, self.token, operation, step.through, script.entry, effect, facts, optional
+            self.situation.case,
+            kind,
+            self.token,
+            operation,
+            step.through,
+            script.entry,
+            effect,
+            facts,
+            optional,
+            received=backlog.first_received,
         )
 
     def _scene(self, previous: str | None = None, note: str = "", asset: Asset | None = None) -> dict[str, Any]:
         situation = self.situation
+        backlog = situation.backlog
+        if self.storm is not None:
+            profile = self.style.profile
+            backlog = replace(backlog, lead=describe_lead(profile.route, profile.policy.storm, backlog))
         return describe_scene(
             situation.case,
-            situation.backlog,
+            backlog,
             dict(self.style.profile.settings),
             now=situation.now,
             previous=previous,

@@ -18,7 +18,7 @@ from itop_bridge.delivery.enrichment import Enrichment
 from itop_bridge.delivery.failure import MOST_FAILURES
 from itop_bridge.delivery.flapping import Flap, decide_flapping
 from itop_bridge.delivery.incident import Incident
-from itop_bridge.delivery.plan import Drop, Idle, Park, Situation, Step, Wait, plan, plan_unread
+from itop_bridge.delivery.plan import Create, Drop, Idle, Park, Situation, Step, Wait, plan, plan_unread
 from itop_bridge.delivery.reading import Lookup, Reader
 from itop_bridge.delivery.reference import References, UnknownOrganization
 from itop_bridge.delivery.shadow import Shadow
@@ -32,7 +32,7 @@ from itop_bridge.itop.lifecycle import Phase
 from itop_bridge.journal.case import Attempt, CaseState, Settlement
 from itop_bridge.journal.delivery import LOOK_TOGETHER_S, DeliveryJournal
 from itop_bridge.journal.shadow import is_shadow
-from itop_bridge.log import Alarms
+from itop_bridge.log import Alarms, Faults
 from itop_bridge.settings.policy import Policy
 
 log = structlog.get_logger(__name__)
@@ -73,7 +73,10 @@ class Job:
 
 
 class Delivery:
-    """Carries out what the journal owes, one call in flight per case."""
+    """Carries out what the journal owes, one call in flight per case.
+
+    `on_write` takes the kind of each write that iTop has, and the seconds since its oldest alert was received.
+    """
 
     def __init__(
         self,
@@ -84,6 +87,7 @@ class Delivery:
         *,
         new_token: Callable[[], str] = lambda: secrets.token_hex(8),
         shadow: bool = False,
+        on_write: Callable[[str, float], None] | None = None,
     ) -> None:
         self._journal = journal
         self._gate = gate
@@ -91,13 +95,14 @@ class Delivery:
         self._pace = pace
         self._clock = pace.clock
         self._monotonic = pace.monotonic
+        self._faults = Faults(clock=pace.monotonic)
         self._sleep = pace.sleep
         self._expire_at = 0.0
         self._new_token = new_token
         self._server_clock = ServerClock()
         self._reader = Reader(gate, self._server_clock, pace.monotonic)
         self._references = References(gate, pace.monotonic)
-        self._sender = Sender(journal, gate, self._server_clock, alarms, pace, self._refuse)
+        self._sender = Sender(journal, gate, self._server_clock, alarms, pace, self._refuse, on_write)
         self._styles = Styles(journal.fetch_profile)
         self._enrichment = Enrichment(gate, journal, self._styles, alarms, pace.monotonic)
         self._backlogs = Backlogs(journal)
@@ -179,7 +184,8 @@ class Delivery:
             await asyncio.gather(*self._tasks.values())
 
     async def step(self) -> bool:
-        """One round: look for tokens, read what is due, start a task per case. False if nothing was due."""
+        """One round: start a task that looks for tokens, read what is due, start a task per case. False if nothing was
+        due."""
         self._raise_bugs()
         self._wake.clear()
         await self._tell_pauses()
@@ -189,15 +195,18 @@ class Delivery:
         cases = await self._fetch_cases(busy | {attempt.case_id for attempt in looks})
         if not looks and not cases:
             return False
+        if looks:
+            self._spawn_looks(looks)
         jobs = [job for case in cases if (job := await self._take_up(case))]
         try:
-            for iclass, looked in (await self._group(looks)).items():
-                await self._settle_looks(iclass, looked)
             for iclass, group in _by_class(jobs).items():
                 await self._start(iclass, group)
         except ITopError as error:
-            log.warning("itop.read_failed", reason=str(error)[:500])
+            self._tell_read_failed(error)
         return True
+
+    def _tell_read_failed(self, error: ITopError) -> None:
+        self._faults.tell("itop.read_failed", type(error).__name__, reason=str(error)[:500])
 
     async def _turn(self) -> bool:
         """A step, or a pause where the disk is full."""
@@ -247,10 +256,21 @@ class Delivery:
     async def _group(self, looks: list[Attempt]) -> dict[str, list[Attempt]]:
         """By class."""
         groups: dict[str, list[Attempt]] = {}
+        cases = await self._journal.fetch_cases({attempt.case_id for attempt in looks})
         for attempt in looks:
-            case = await self._journal.fetch_case(attempt.case_id)
+            case = cases[attempt.case_id]
             groups.setdefault((await self._styles.find_writing(case.profile)).iclass, []).append(attempt)
         return groups
+
+    async def _look(self, looks: list[Attempt]) -> None:
+        """Look for tokens; new cases do not wait for it."""
+        try:
+            for iclass, looked in (await self._group(looks)).items():
+                await self._settle_looks(iclass, looked)
+        except ITopError as error:
+            self._tell_read_failed(error)
+        except JournalFullError as error:
+            await self._wait_for_space(error)
 
     async def _settle_looks(self, iclass: str, looks: list[Attempt]) -> None:
         try:
@@ -273,6 +293,7 @@ class Delivery:
             self._refused.discard(iclass)
             if not self._refused:
                 self._alarms.clear("itop_read_refused")
+                self._faults.end("itop.read_failed")
 
     def _note_refusal(self, iclass: str, error: ITopError) -> float:
         """iTop answers others, and not what was asked of one class: its cases wait so many seconds, and others go on.
@@ -282,7 +303,7 @@ class Delivery:
         own = isinstance(error, UncertainError | PermanentError | NotAllowedError)
         if not self._gate.is_open or not own:
             raise error
-        log.warning("itop.read_failed", reason=str(error)[:500])
+        self._tell_read_failed(error)
         self._refused.add(iclass)
         self._alarms.raise_("itop_read_refused", detail=str(error)[:300])
         return _READ_FAILED_S if isinstance(error, UncertainError) else _READ_REFUSED_S
@@ -337,7 +358,7 @@ class Delivery:
         searches, organizations = {}, {}
         for job in jobs:
             case, lead, cmdb = job.situation.case, job.situation.backlog.lead, job.style.profile.writing.cmdb
-            if cmdb and lead and isinstance(job.org, int):
+            if cmdb and lead and isinstance(job.org, int) and not case.storm:
                 searches[case.id] = parse_search(cmdb, job.org, lead)
                 organizations[case.organization] = job.org
         findings = await self._enrichment.find(searches, organizations) if searches else {}
@@ -399,9 +420,16 @@ class Delivery:
 
     def _spawn(self, job: Job, incident: Incident | None, candidates: list[Incident]) -> None:
         case = job.situation.case
-        task = asyncio.create_task(self._work(job, incident, candidates), name=f"case-{case.digest}")
-        self._tasks[case.id] = task
-        task.add_done_callback(partial(self._ended, case.id))
+        self._keep(asyncio.create_task(self._work(job, incident, candidates), name=f"case-{case.digest}"), {case.id})
+
+    def _spawn_looks(self, looks: list[Attempt]) -> None:
+        self._keep(asyncio.create_task(self._look(looks), name="looks"), {attempt.case_id for attempt in looks})
+
+    def _keep(self, task: asyncio.Task[None], case_ids: set[int]) -> None:
+        """No other task works on these cases until this one has ended."""
+        for case_id in case_ids:
+            self._tasks[case_id] = task
+            task.add_done_callback(partial(self._ended, case_id))
 
     def _ended(self, case_id: int, task: asyncio.Task[None]) -> None:
         if task.cancelled() or not task.exception():
@@ -438,7 +466,13 @@ class Delivery:
         if step.through < situation.backlog.last_seq:  # it tells what it settles, and no more
             told = await self._backlogs.fold_through(situation.case.id, step.through)
             situation = replace(situation, backlog=told)
-        composer = Composer(situation, job.style, self._new_token(), self._references.is_refused, job.finding)
+        case = situation.case
+        storm = await self._journal.fetch_storm_count(case.id, step.through) if case.storm else None
+        amid = None
+        if isinstance(step, Create) and situation.policy.storm and not case.storm:
+            amid = await self._journal.fetch_storm_ref(case)
+        refused = self._references.is_refused
+        composer = Composer(situation, job.style, self._new_token(), refused, job.finding, storm, amid)
         order = composer.compose(step, incident, org)
         if self._shadow.covers(job.style):
             await self._shadow.keep(order, incident)

@@ -5,8 +5,6 @@ An incident never waits for its CI longer than one more try: what cannot be look
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-import structlog
-
 from itop_bridge.delivery.asset import (
     MOST_ALIKE,
     Asset,
@@ -25,9 +23,7 @@ from itop_bridge.itop import oql
 from itop_bridge.itop.error import ITopError, NotAllowedError, PermanentError
 from itop_bridge.itop.gate import Gate
 from itop_bridge.journal.delivery import DeliveryJournal
-from itop_bridge.log import Alarms
-
-log = structlog.get_logger(__name__)
+from itop_bridge.log import Alarms, Faults
 
 _MOST_TERMS = 400
 """In one call."""
@@ -52,6 +48,7 @@ class Enrichment:
         self._journal = journal
         self._styles = styles
         self._alarms = alarms
+        self._faults = Faults(clock=monotonic)
         self._monotonic = monotonic
         self._remembered: dict[tuple[Cmdb, Term], tuple[float, tuple[Asset, ...]]] = {}
         """By what was asked, with the time until which it holds, oldest first."""
@@ -122,11 +119,12 @@ class Enrichment:
             else:
                 self._failures.pop(cmdb, None)
                 if not self._failures:
+                    self._faults.end("itop.read_failed")
                     self._alarms.clear("cmdb_unavailable")
                 return found
 
     def _note_failure(self, cmdb: Cmdb, error: ITopError) -> None:
-        log.warning("itop.read_failed", reason=str(error)[:500])
+        self._faults.tell("itop.read_failed", type(error).__name__, reason=str(error)[:500])
         final = isinstance(error, PermanentError | NotAllowedError)
         failures = _MOST_FAILURES if final else self._failures.get(cmdb, (0, 0.0))[0] + 1
         held = failures >= _MOST_FAILURES

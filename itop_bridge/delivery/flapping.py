@@ -25,7 +25,7 @@ def decide_flapping(changes: Iterable[float], rule: Flapping, told_until: float,
     whatever the number of changes, until none came for `within`.
     """
     recent: deque[float] = deque()
-    until, told = told_until, told_until > 0
+    until, told = min(told_until, now + rule.within), told_until > 0  # the clock may have been set back
     for at in changes:
         if at >= until:  # it was quiet meanwhile
             until, told = 0.0, False

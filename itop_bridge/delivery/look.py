@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from itop_bridge.delivery.incident import Incident
 from itop_bridge.journal.case import Attempt, CaseState
+from itop_bridge.journal.shadow import is_shadow
 
 LOOK_AGAIN_S = 0.4
 """An entry that is still there after this stays (transcripts 633, 897: read-modify-write of the whole log)."""
@@ -56,7 +57,8 @@ def decide_finding(attempt: Attempt, found: Incident | None, case: CaseState, *,
     if found is not None:
         # what it was sent for is pending no more: another write did it
         done = attempt.state == "absent" and all(each.id != attempt.id for each in case.attempts)
-        return Twin() if done and case.incident not in (None, found.id) else Proved()
+        own = None if is_shadow(case.incident) else case.incident  # one in iTop is more than a shadow
+        return Twin() if done and own not in (None, found.id) else Proved()
     return Absent(_next_look(attempt) if attempt.kind == "create" else None)
 
 

@@ -7,7 +7,7 @@ import structlog
 from itop_bridge.crash_point import pass_point
 from itop_bridge.delivery.attempt import Sender
 from itop_bridge.delivery.incident import Incident
-from itop_bridge.delivery.look import Absent, GivenUp, Kept, Lost, Proved, decide_finding
+from itop_bridge.delivery.look import Absent, Finding, GivenUp, Kept, Lost, Proved, decide_finding
 from itop_bridge.delivery.operation import Script, describe_append, own_agent, text_key
 from itop_bridge.delivery.reading import Reader, TokenSearch
 from itop_bridge.delivery.reference import References, UnknownOrganization
@@ -51,27 +51,37 @@ class Verification:
 
     async def settle_looks(self, looks: Sequence[Attempt]) -> None:
         """Look for the tokens whose time has come, and do what follows."""
-        searches = [search for attempt in looks if (search := await self._search(attempt))]
+        cases = await self._journal.fetch_cases({attempt.case_id for attempt in looks})
+        searches = [s for attempt in looks if (s := await self._search(attempt, cases[attempt.case_id]))]
         found = await self._reader.find_tokens(searches)
         pass_point("delivery.looked")
         visible = await self._fetch_visible([s for s in searches if s.incident and s.token not in found])
+
+        def decide(attempt: Attempt, case: CaseState) -> Finding:
+            return decide_finding(attempt, found.get(attempt.token), case, visible=attempt.incident in visible)
+
+        # nearly all of them, and of those that wait behind: in one commit
+        kept = {attempt.id for attempt in looks if isinstance(decide(attempt, cases[attempt.case_id]), Kept)}
+        await self._journal.confirm(kept)
         for attempt in looks:
-            await self._settle_look(attempt, found.get(attempt.token), visible=attempt.incident in visible)
+            if attempt.id not in kept:
+                case = await self._journal.fetch_case(attempt.case_id)  # the look before this one may have settled it
+                await self._follow(decide(attempt, case), attempt, case, found.get(attempt.token))
 
     async def settle_late(self, cases: Iterable[CaseState]) -> set[int]:
         """Every token that a pending intent was sent under is looked for before the intent is planned again: a write
         that was given up may have landed since. Returns the ids of the cases of which one has."""
-        given_up = [attempt for case in cases for attempt in case.attempts if attempt.state == "absent"]
-        searches = [search for attempt in given_up if (search := await self._search(attempt))]
+        known = {case.id: case for case in cases}
+        given_up = [attempt for case in known.values() for attempt in case.attempts if attempt.state == "absent"]
+        searches = [s for attempt in given_up if (s := await self._search(attempt, known[attempt.case_id]))]
         found = await self._reader.find_tokens(searches)
         late = [attempt for attempt in given_up if attempt.token in found]
         for attempt in late:
             await self._settle_proved(attempt, await self._journal.fetch_case(attempt.case_id), found[attempt.token])
         return {attempt.case_id for attempt in late}
 
-    async def _search(self, attempt: Attempt) -> TokenSearch | None:
+    async def _search(self, attempt: Attempt, case: CaseState) -> TokenSearch | None:
         """None for a create of an organisation that is not there (any more): nothing of it can be seen."""
-        case = await self._journal.fetch_case(attempt.case_id)
         writing = await self._styles.find_writing(case.profile)
         org = None if attempt.incident else await self._references.find_organization(case.organization)
         if isinstance(org, UnknownOrganization):
@@ -86,14 +96,12 @@ class Verification:
             visible |= (await self._reader.fetch_incidents(iclass, ids)).keys()
         return visible
 
-    async def _settle_look(self, attempt: Attempt, found: Incident | None, *, visible: bool) -> None:
-        case = await self._journal.fetch_case(attempt.case_id)  # the look before this one may have settled it
-        finding = decide_finding(attempt, found, case, visible=visible)
+    async def _follow(self, finding: Finding, attempt: Attempt, case: CaseState, found: Incident | None) -> None:
         if isinstance(finding, GivenUp):
             log.error("attempt.rewrite_failed", attempt=attempt.id, incident=case.ref, reason="given up")
             await self._journal.record_lost(attempt)
         elif isinstance(finding, Kept):
-            await self._journal.settle_attempt(attempt.id, "confirmed", look=None)
+            await self._journal.confirm([attempt.id])
         elif isinstance(finding, Lost):
             await self._rewrite(attempt, case)
         elif isinstance(finding, Absent):

@@ -79,16 +79,22 @@ class Broker:
         """Say `online` or `offline`, retained. Raises BrokerError."""
         await self.publish(self.status_topic, status.encode(), retain=True)
 
-    async def disconnect(self) -> None:
-        """Say `offline` and leave; the session stays at the broker."""
+    async def disconnect(self) -> bool:
+        """Say `offline` and leave; the session stays at the broker.
+
+        True if the broker answered: then it has also read every acknowledgement that was sent before.
+        """
         connection = self.connection
         if connection is None:
-            return
+            return False
         connection.stop_taking()
+        answered = False
         with contextlib.suppress(BrokerError):  # it is gone already: its last will says so
             await self.publish_status("offline")
+            answered = True
         await connection.close()
         self.connection = None
+        return answered
 
     def _new_connection(self, version: aiomqtt.ProtocolVersion, context: ssl.SSLContext | None) -> Connection:
         settings = self.settings

@@ -21,7 +21,7 @@ from itop_bridge.intake.connection import (
 )
 from itop_bridge.intake.topic import reduce_filters
 from itop_bridge.journal.intake import Received
-from itop_bridge.log import Alarms, get_logger
+from itop_bridge.log import Alarms, Faults, get_logger
 
 T = TypeVar("T")
 
@@ -30,6 +30,9 @@ QUICK_S = 10.0
 
 MOST_QUICK_LOSSES = 3
 """So many in a row are no accident."""
+
+SILENCE_S = 30.0
+"""So long without a message after connecting, and the broker has sent again all that it had to."""
 
 FULL_RETRY_S = 5.0
 """How long a full disk is given before the batch is tried again."""
@@ -42,6 +45,8 @@ class Journal(Protocol):
     async def record_events(self, connection: int, batch: Sequence[Received]) -> int: ...
     async def fetch_filters(self) -> list[str]: ...
     async def record_filters(self, filters: Sequence[str]) -> None: ...
+    async def record_acknowledged(self, connection: int) -> None: ...
+    def end_redelivery(self) -> None: ...
 
 
 @dataclass(slots=True)
@@ -97,6 +102,7 @@ class Intake:
         self._sleep = sleep
         self._draw = draw
         self._log = get_logger()
+        self._faults = Faults(clock=monotonic)
         self._stop = asyncio.Event()
         self._subscribing = asyncio.Lock()
         self._failures = 0
@@ -113,8 +119,9 @@ class Intake:
             while not stop.is_set():
                 connection = await self._connect()
                 if connection:
-                    await self._serve(connection)
-                    await self._broker.disconnect()
+                    number = await self._serve(connection)
+                    if await self._broker.disconnect():
+                        await self._journal.record_acknowledged(number)
         finally:
             if self._broker.connection:  # only after an error
                 self._broker.connection.drop("intake failed")
@@ -143,7 +150,7 @@ class Intake:
             return await self._unless_stopped(self._broker.connect())
         except BrokerRefusedError as error:
             self._failures += 1
-            self._log.warning("broker.refused", reason=str(error), attempt=self._failures)
+            self._faults.tell("broker.refused", type(error).__name__, reason=str(error), attempt=self._failures)
             self._alarms.raise_("broker_refused", str(error))
             self._alarms.clear("broker_unreachable")
         except BrokerUnreachableError as error:
@@ -154,14 +161,15 @@ class Intake:
 
     # one connection
 
-    async def _serve(self, connection: Connection) -> None:
-        """Journal and acknowledge what a connection brings, until it is lost or the stop comes."""
+    async def _serve(self, connection: Connection) -> int:
+        """Journal and acknowledge what a connection brings, until it is lost or the stop comes. Returns its number."""
         started = self._monotonic()
         await self._note_session(connection)
         number = await self._journal.open_connection(session_present=connection.session_present)
         self._note_connected(connection)
         stopping = asyncio.create_task(self._stop_taking(connection), name="intake-stop")
         tending = asyncio.create_task(self._tend(connection), name="intake-tend")
+        resending = asyncio.create_task(self._await_resent(connection), name="intake-resent")
         try:
             while batch := await connection.next_batch():
                 pass_point("intake.read")
@@ -173,8 +181,10 @@ class Intake:
             self._note_disconnected()
             await _end(stopping)
             await _end(tending)
+            await _end(resending)
         if connection.loss:
             self._note_loss(connection.loss, self._monotonic() - started)
+        return number
 
     async def _record(self, number: int, batch: Batch) -> bool:
         """Journal a batch, waiting while the disk is full; False if the stop came first and nothing is stored."""
@@ -226,6 +236,15 @@ class Intake:
             connection.drop("intake failed")
             raise
 
+    async def _await_resent(self, connection: Connection) -> None:
+        """What the broker sends again it sends at once and before anything new: after a silence nothing more of it
+        comes. What comes then is new, were it byte for byte what came before."""
+        received = -1
+        while connection.pending or received != self.state.received:
+            received = self.state.received
+            await self._sleep(SILENCE_S)
+        self._journal.end_redelivery()
+
     async def _subscribe(self, connection: Connection) -> None:
         async with self._subscribing:
             wanted = self._filters
@@ -257,6 +276,7 @@ class Intake:
         self.state.protocol = "5" if connection.is_mqtt5 else "3.1.1"
         self._alarms.clear("broker_unreachable")
         self._alarms.clear("broker_refused")
+        self._faults.end("broker.refused")
         self._log.info("broker.connected", protocol=self.state.protocol, session_present=connection.session_present)
 
     def _note_disconnected(self) -> None:

@@ -34,6 +34,10 @@ class NotSentError(TransientError):
     """The call did not reach iTop: refused, not found, TLS failed, or its turn did not come."""
 
 
+class WithdrawnError(NotSentError):
+    """Before its turn came nobody wanted the call any more."""
+
+
 class MaintenanceError(TransientError):
     """iTop is in maintenance."""
 

@@ -20,6 +20,7 @@ from itop_bridge.itop.error import (
     ServerError,
     ThrottledError,
     UncertainError,
+    WithdrawnError,
 )
 from itop_bridge.itop.hold import Holds, is_held
 from itop_bridge.itop.operation import CHECK, Operations
@@ -131,18 +132,27 @@ class Gate(Operations):
                 return
         raise NotSentError("not sent: the bridge is stopping")
 
-    async def call(self, operation: Mapping[str, Any]) -> Answer:
-        """Send one operation when its turn has come, at most once. Raises one ITopError."""
+    async def call(
+        self, operation: Mapping[str, Any], *, is_wanted: Callable[[], Awaitable[bool]] | None = None
+    ) -> Answer:
+        """Send one operation when its turn has come, at most once. Raises one ITopError.
+
+        `is_wanted` is asked when a slot is free, which may be long after the call: WithdrawnError if it says no.
+        """
         try:
-            return await self._call_in_turn(operation)
+            return await self._call_in_turn(operation, is_wanted)
         except (UncertainError, CredentialsError) as error:
             await self._examine(error)
             raise
 
-    async def _call_in_turn(self, operation: Mapping[str, Any]) -> Answer:
+    async def _call_in_turn(
+        self, operation: Mapping[str, Any], is_wanted: Callable[[], Awaitable[bool]] | None
+    ) -> Answer:
         while True:
             await self._within_patience(self._wait_passable(operation))
             async with self._concurrency.slot():
+                if is_wanted is not None and not await is_wanted():
+                    raise WithdrawnError("not sent: it is held back now")
                 await self._within_patience(self._pacer.turn())
                 # much may have happened since; from here to the send nothing waits
                 if not self._is_stopped and self.is_open and self._holds.may_pass(operation):

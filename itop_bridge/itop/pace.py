@@ -36,6 +36,8 @@ class Pacer:
         self._paused_until = float("-inf")
         self._factor = 1.0
         self._factor_at = 0.0
+        self.on_turn: Callable[[float], None] | None = None
+        """Takes the seconds that a turn was waited for."""
 
     @property
     def rate_per_s(self) -> float:
@@ -50,10 +52,13 @@ class Pacer:
 
     async def turn(self) -> None:
         """Wait for the next turn. One that is cancelled while it waits uses none."""
+        came = self._clock()
         async with self._lock:
             while (wait_s := self._due - self._clock()) > 0.0:
                 await self._sleep(wait_s)
             self._last = max(self._due, self._clock() - _CATCH_UP_S)
+        if self.on_turn is not None:
+            self.on_turn(self._clock() - came)
 
     def pause_until(self, moment: float) -> None:
         """No turn before `moment` (monotonic seconds); a longer pause stands."""

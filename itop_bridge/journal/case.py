@@ -66,6 +66,7 @@ class CaseState:
     attempts: tuple[Attempt, ...] = ()
     resolution: str | None = None
     flaps_until: float = 0.0
+    storm: bool = False
     firing: int = 0
     """Alerts of the case that fire now and that no person has dealt with."""
 

@@ -10,6 +10,7 @@ from itop_bridge.errors import JournalFullError
 from itop_bridge.journal.case import Attempt, CaseState, Draft, Opening, Owing, Settlement
 from itop_bridge.journal.shadow import ShadowIncident, ShadowWrite, leave_shadow, load_shadows, record_shadow
 from itop_bridge.journal.store import Store
+from itop_bridge.journal.storm import StormCount, fetch_storm_count, fetch_storm_ref
 
 S = TypeVar("S")
 
@@ -19,7 +20,7 @@ LOOK_TOGETHER_S = 2.0
 _COLUMNS = (
     "id, key, digest, organization, profile, incident, ref, urgency, agent, resolved, entries, log_full,"
     " reopened, told, told_at, told_seq, interval_s, changed_at, previous, replaced_at, failures, parked, resolution,"
-    " flaps_until"
+    " flaps_until, storm"
 )
 _CASE_COLUMNS = frozenset(_COLUMNS.replace(" ", "").split(",")) | {"due"}
 _ATTEMPT = "id, case_id, kind, token, incident, through, state, sent, look, looks, message, effect"
@@ -31,6 +32,7 @@ _TAKEN = """
 _LOOKED = """
     NOT EXISTS (SELECT 1 FROM cases JOIN pauses ON pauses.route IN (cases.route, '*') WHERE cases.id = case_id)
 """
+_HELD = "SELECT 1 FROM cases JOIN pauses ON pauses.route IN (cases.route, '*') WHERE cases.id = ?"
 
 # By urgency; within it the organisations in turn, oldest first.
 _DUE = f"""
@@ -73,6 +75,10 @@ class DeliveryJournal:
         rows = await self._store.read(lambda sql: list(sql.execute(_OPENINGS, (now, limit))))
         return [Opening(organization, profile, json.loads(facts)) for organization, profile, facts in rows]
 
+    async def fetch_cases(self, ids: Iterable[int]) -> dict[int, CaseState]:
+        """Cases as they are now, by id."""
+        return await self._store.read(lambda sql: {case_id: _load_case(sql, case_id) for case_id in ids})
+
     async def fetch_case(self, case_id: int) -> CaseState:
         """One case as it is now."""
         return await self._store.read(lambda sql: _load_case(sql, case_id))
@@ -80,6 +86,11 @@ class DeliveryJournal:
     async def fetch_pauses(self) -> list[str]:
         """The routes that are held back; '*' is every route."""
         return await self._store.read(lambda sql: [str(row[0]) for row in sql.execute("SELECT route FROM pauses")])
+
+    async def may_send(self, case_id: int) -> bool:
+        """False if an operator holds the case's route back."""
+        held = await self._store.read(lambda sql: sql.execute(_HELD, (case_id,)).fetchone())
+        return held is None
 
     async def next_due(self, *, looks: bool = True) -> float | None:
         """When the next case or look is due, of those that are not held back; None if nothing is."""
@@ -121,6 +132,15 @@ class DeliveryJournal:
         """When the alerts of a case changed between firing and resolved, by their receipt after a time, in order."""
         return await self._store.read(lambda sql: _fetch_changes(sql, case_id, after))
 
+    async def fetch_storm_count(self, case_id: int, through: int) -> StormCount:
+        """What the case of a storm stands for, when its intents up to `through` are told."""
+        return await self._store.read(lambda sql: fetch_storm_count(sql, case_id, through))
+
+    async def fetch_storm_ref(self, case: CaseState) -> str | None:
+        """The ref of the incident of the storm that holds now where the case belongs; None if there is none."""
+        now = self._clock()
+        return await self._store.read(lambda sql: fetch_storm_ref(sql, case.id, now))
+
     async def record_attempt(self, draft: Draft) -> Attempt:
         """Journal a write that is about to be sent."""
         now = self._clock()
@@ -158,6 +178,18 @@ class DeliveryJournal:
             )
         )
 
+    async def confirm(self, attempts: Iterable[int]) -> None:
+        """These attempts' entries stayed: they are not looked for any more."""
+        rows = [(attempt_id,) for attempt_id in attempts]
+        if rows:
+            await self._store.write(
+                lambda sql: (
+                    sql.executemany(
+                        "UPDATE attempts SET state = 'confirmed', look = NULL, looks = looks + 1 WHERE id = ?", rows
+                    ).rowcount
+                )
+            )
+
     async def defer(self, case_id: int, due: float, after: int, **changes: object) -> None:
         """Put a case off until `due` (0: its turn is now), and set `changes` (columns of the case).
 
@@ -193,6 +225,9 @@ class DeliveryJournal:
         Where the route says `expired: resolve`, they are resolved in iTop as if the SIEM had said so.
         """
         now = self._clock()
+        # the reader may search long; the writer is asked only where there is something to write
+        if not await self._store.read(lambda sql: sql.execute(_EXPIRED, (now, 1)).fetchone()):
+            return 0
         return await self._store.write(lambda sql: _expire_firing(sql, now, most))
 
     async def has_space(self) -> bool:
@@ -263,6 +298,7 @@ def _complete(sql: sqlite3.Connection, row: tuple[Any, ...]) -> CaseState:
     values["told"] = json.loads(values["told"])
     values["resolved"] = bool(values["resolved"])
     values["log_full"] = bool(values["log_full"])
+    values["storm"] = bool(values["storm"])
     case_id = values["id"]
     firing = sql.execute(
         "SELECT count(*) FROM alerts WHERE case_id = ? AND state = 'firing' AND one_shot = 0 AND handled = 0",
@@ -491,9 +527,31 @@ def _release_parked(sql: sqlite3.Connection, now: float) -> int:
     return sql.execute("UPDATE cases SET parked = NULL, failures = 0, due = 0 WHERE parked IS NOT NULL").rowcount
 
 
+# the four states are those of the index `attempts_open`: the table has every write of `journal.keep`
+_LEFT_IN_FLIGHT = """
+    UPDATE attempts SET state = 'unknown', look = ?
+    WHERE state = 'in_flight' AND state IN ('in_flight', 'unknown', 'applied', 'absent')
+"""
+
+
 def _recover(sql: sqlite3.Connection, now: float, look: float, latest_due: float) -> int:
-    found = sql.execute("UPDATE attempts SET state = 'unknown', look = ? WHERE state = 'in_flight'", (look,)).rowcount
+    found = sql.execute(_LEFT_IN_FLIGHT, (look,)).rowcount
     _release_parked(sql, now)
     sql.execute("UPDATE attempts SET look = ?1 WHERE look > ?1", (latest_due,))
     sql.execute("UPDATE cases SET due = ?1 WHERE due > ?1", (latest_due,))
+    _clamp(sql, now, look)
     return found
+
+
+def _clamp(sql: sqlite3.Connection, now: float, look: float) -> None:
+    """What lies ahead was written before the clock was put back: nothing waits for that hour to pass again."""
+    sql.execute(
+        "UPDATE attempts SET sent = ?1, look = ?2 WHERE look IS NOT NULL AND state = 'unknown' AND sent > ?1",
+        (now, look),
+    )
+    sql.execute(
+        "UPDATE cases SET told_at = min(told_at, ?1), changed_at = min(changed_at, ?1),"
+        " replaced_at = min(replaced_at, ?1), due = CASE WHEN due IS NOT NULL THEN 0 END"
+        " WHERE max(told_at, changed_at, replaced_at) > ?1",
+        (now,),
+    )

@@ -8,6 +8,7 @@ from typing import Any
 from itop_bridge.journal.retry import WAS_DROPPED
 from itop_bridge.journal.store import Store
 
+# of the attempts only those of the index `attempts_open` are looked at, which names its four states
 _BACKLOG = """
     SELECT
         max(0, coalesce((SELECT max(id) FROM events), 0)
@@ -16,7 +17,8 @@ _BACKLOG = """
         (SELECT count(*) FROM cases WHERE due IS NOT NULL) AS cases,
         (SELECT min(oldest) FROM cases WHERE due IS NOT NULL) AS oldest,
         (SELECT count(*) FROM cases WHERE parked IS NOT NULL) AS parked,
-        (SELECT count(*) FROM attempts WHERE state IN ('in_flight', 'unknown')) AS unverified,
+        (SELECT count(*) FROM attempts WHERE state IN ('in_flight', 'unknown', 'applied', 'absent')
+            AND state IN ('in_flight', 'unknown')) AS unverified,
         (SELECT count(*) FROM dead_letters WHERE state = 'open') AS dead_letters
 """
 

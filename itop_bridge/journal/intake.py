@@ -71,7 +71,9 @@ class IntakeJournal:
     """Appends events. A message that the broker sends again after a reconnect finds its row and makes no second one.
 
     The candidates are the rows whose PUBACK may not have arrived: those of the last connection that brought anything
-    new, and what came again since. Each matches one message. Neither DUP nor packet ids are trusted.
+    new, and what came again since. Each matches one message. Neither DUP nor packet ids are trusted. A broker sends
+    again before it sends anything new, so from the first new message on nothing is a candidate (MQTT 4.6: the order of
+    the original messages), and a re-fire, byte for byte what came before, is a message of its own.
     """
 
     def __init__(self, store: Store, on_recorded: Callable[[], None] = lambda: None) -> None:
@@ -97,7 +99,7 @@ class IntakeJournal:
         again: list[tuple[bytes, int]] = []
         for message in batch:
             digest = message.digest
-            event_id = self._candidates.take(digest)
+            event_id = None if new else self._candidates.take(digest)
             if event_id is not None:
                 again.append((digest, event_id))
             else:
@@ -109,8 +111,23 @@ class IntakeJournal:
                 self._candidates.put_back(digest, event_id)
             raise
         if new:
+            self.end_redelivery()
             self._on_recorded()
         return len(new)
+
+    def end_redelivery(self) -> None:
+        """What comes from now on is new."""
+        self._candidates = _Candidates()
+
+    async def record_acknowledged(self, connection: int) -> None:
+        """The broker has read every PUBACK of a connection: what that brought is not sent again."""
+        await self._store.write(
+            lambda sql: (
+                sql.execute(
+                    "INSERT OR REPLACE INTO meta (name, value) VALUES ('acknowledged', ?)", (connection,)
+                ).rowcount
+            )
+        )
 
     async def fetch_filters(self) -> list[str]:
         """The topic filters that the last run subscribed to."""
@@ -142,7 +159,7 @@ def _fetch_candidates(sql: sqlite3.Connection) -> list[tuple[bytes, int]]:
         return []
     newest = sql.execute(
         "SELECT digest, id FROM (SELECT id, digest, seen FROM events WHERE connection > 0 ORDER BY id DESC LIMIT ?)"
-        " WHERE seen >= ? ORDER BY id",
+        " WHERE seen >= ? AND seen <> coalesce((SELECT value FROM meta WHERE name = 'acknowledged'), 0) ORDER BY id",
         (MOST_IN_FLIGHT, last[0]),
     )
     return list(newest)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from itop_bridge.alert import State
 from itop_bridge.outcome import Dropped, Rejected
+from itop_bridge.settings.policy import Storm
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,8 @@ class Landing:
     group_wait_s: float
     route: str = ""
     """The name of the route that produced it."""
+    storm: Storm | None = None
+    """When its route has a storm of new cases."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,3 +130,5 @@ class Tally:
     """Of the rejected ones."""
     drops: Counter[str] = field(default_factory=Counter)
     """The reasons of the dropped ones."""
+    storms: list[tuple[str, str]] = field(default_factory=list)
+    """The storms that began: route and organisation."""

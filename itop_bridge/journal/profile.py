@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from itop_bridge.intent import Cmdb, Texts, Writing
-from itop_bridge.settings.policy import Flapping, Policy
+from itop_bridge.settings.policy import Flapping, Policy, Storm
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,9 @@ def _parse_cmdb(values: dict[str, Any]) -> Cmdb:
 
 def _parse_policy(values: dict[str, Any]) -> Policy:
     flapping = Flapping(**_known(Flapping, values["flapping"])) if values.get("flapping") else None
-    return Policy(**{**values, "resolve_path": tuple(values.get("resolve_path", ())), "flapping": flapping})
+    storm = Storm(**_known(Storm, values["storm"])) if values.get("storm") else None
+    path = tuple(values.get("resolve_path", ()))
+    return Policy(**{**values, "resolve_path": path, "flapping": flapping, "storm": storm})
 
 
 def _known(of: type, values: dict[str, Any]) -> dict[str, Any]:

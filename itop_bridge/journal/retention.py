@@ -246,7 +246,8 @@ _SETTLED = """
     AND NOT EXISTS (SELECT 1 FROM intents WHERE event_id = value AND state NOT IN ('delivered', 'dropped'))
 """
 # Of an episode's first intent is asked when it began and what its alert was like: while the alert fires, and while
-# something of it is pending. An operator who resolves a case needs its last one.
+# something of it is pending. An operator who resolves a case needs its last one: the one told last (`told_seq`)
+# is there, or goes only where another is. It is asked for first: to look for a later one may be to read the whole case.
 _DELETE_INTENTS = f"""
     DELETE FROM intents WHERE seq IN (
         SELECT seq FROM intents AS old WHERE event_id IN (SELECT value FROM json_each(?2))
@@ -256,8 +257,8 @@ _DELETE_INTENTS = f"""
             WHERE later.first_seq = old.seq AND later.state = 'pending' AND later.first_seq < later.seq
         )
         AND (
-            EXISTS (SELECT 1 FROM intents AS later WHERE later.case_id = old.case_id AND later.seq > old.seq)
-            OR EXISTS (SELECT 1 FROM cases WHERE id = old.case_id AND {_QUIET})
+            EXISTS (SELECT 1 FROM cases WHERE id = old.case_id AND (old.seq < told_seq OR ({_QUIET})))
+            OR EXISTS (SELECT 1 FROM intents AS later WHERE later.case_id = old.case_id AND later.seq > old.seq)
         ) LIMIT ?3
     )
 """

@@ -7,6 +7,7 @@ import os
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -47,6 +48,8 @@ class Store:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.on_commit: Callable[[float], None] | None = None
+        """Takes the seconds that a commit took; called by the writer's thread."""
         self._lock: IO[str] | None = None
         self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="journal-writer", daemon=True)
@@ -163,7 +166,7 @@ class Store:
         while not ending:
             batch, ending = self._take()
             if batch:
-                self._commit(batch)
+                self._commit_timed(batch)
                 _answer(batch)
                 self._checkpoint(self._checkpoints.run_if_due)
         self._checkpoint(lambda: self._checkpoints.run("TRUNCATE"))
@@ -180,6 +183,12 @@ class Store:
             except queue.Empty:
                 return batch, False
         return batch, True
+
+    def _commit_timed(self, batch: list[_Write]) -> None:
+        started = time.perf_counter()
+        self._commit(batch)
+        if self.on_commit is not None:
+            self.on_commit(time.perf_counter() - started)
 
     def _commit(self, batch: list[_Write]) -> None:
         if self._failure:

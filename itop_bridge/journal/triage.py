@@ -32,6 +32,7 @@ from itop_bridge.journal.retry import (
 )
 from itop_bridge.journal.source import record_heard
 from itop_bridge.journal.store import Store
+from itop_bridge.journal.storm import MOST_URGENT, describe_storm, find_shelter, is_storm, open_storm, take_shelter
 from itop_bridge.outcome import Dropped, Rejected
 
 
@@ -325,7 +326,7 @@ class _Transaction:
         case_id = 0
         for n, owed in enumerate(landing.intents, self._take_numbers(element, len(landing.intents))):
             # an episode is one case's, whatever `group_by` says now: a resolve goes where its firing went
-            follows = seen is not None and verdict.same_episode and not landing.one_shot
+            follows = seen is not None and not landing.one_shot and self._stays(seen, verdict, landing)
             case_id = seen.case_id if follows and seen else self._case(owed, landing)
             place = (case_id, None if landing.one_shot else first_seq)
             self._owe(element, n, owed, landing, place, waits=verdict.action == "wait")
@@ -391,8 +392,28 @@ class _Transaction:
         case_id = self._cases.get(owed.case_key)
         if case_id is None:
             row = self._sql.execute("SELECT id FROM cases WHERE key = ?", (owed.case_key,)).fetchone()
-            case_id = int(row[0]) if row else self._open_case(owed, landing)
+            case_id = int(row[0]) if row else self._shelter(owed, landing) or self._open_case(owed, landing)
             self._cases[owed.case_key] = case_id
+        return case_id
+
+    def _stays(self, seen: Seen, verdict: Verdict, landing: Landing) -> bool:
+        """Whether an alert goes where the last one of its id went: in the same episode, and, at a storm's case, as long
+        as it has not ended, so that nothing fires there for ever."""
+        if verdict.same_episode or landing.storm is None:
+            return verdict.same_episode
+        return seen.state == "firing" and not seen.handled and is_storm(self._sql, seen.case_id)
+
+    def _shelter(self, owed: Owed, landing: Landing) -> int | None:
+        """The case of a storm that takes the alert of what would be a new case, if there is a storm."""
+        if landing.storm is None or owed.kind != "create":
+            return None
+        shelter = find_shelter(self._sql, owed, landing, landing.storm, self._now)
+        if not shelter.began or owed.urgency <= MOST_URGENT:
+            return shelter.case_id
+        case_id = self._open_case(describe_storm(owed, landing, self._now), landing)
+        open_storm(self._sql, case_id, landing, owed.organization, self._now + landing.storm.within)
+        take_shelter(self._sql, case_id, owed.case_key, self._now)
+        self._tally.storms.append((landing.route, owed.organization))
         return case_id
 
     def _open_case(self, owed: Owed, landing: Landing) -> int:
@@ -482,8 +503,10 @@ class _Transaction:
         self._write()
         self._sql.executemany(
             "INSERT OR REPLACE INTO alerts (scope, id, case_id, state, one_shot, episode, content, received, repeats,"
-            " first_seq, handled, heard) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [(*key, *_columns(self._seen[key]), heard) for key, heard in self._heard.items()],
+            " first_seq, handled, heard) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11,"
+            # what is mapped again is old; a time that lies ahead is a clock's that was put back
+            " max(?12, min(?13, coalesce((SELECT heard FROM alerts WHERE scope = ?1 AND id = ?2), 0))))",
+            [(*key, *_columns(self._seen[key]), heard, self._now) for key, heard in self._heard.items()],
         )
         # A case that delivery has put off keeps its time, unless something came that must not wait for it: a resolve,
         # or an alert more urgent than its incident. One that backs off after failures keeps it in any case.

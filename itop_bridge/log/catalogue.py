@@ -36,7 +36,7 @@ EVENTS: Mapping[str, str] = MappingProxyType(
         "configuration.warned": "Something in the configuration is allowed and hardly meant (warning).",
         "console.started": "The console listens (address).",
         "control.failed": "An operator's command met a mistake of the bridge's (operation).",
-        "control.performed": "An operator's command changed something (operation, uid, request, result).",
+        "control.performed": "An operator's command changed something, or broke off (operation, uid, request, result).",
         "control.started": "The socket for operators' commands listens (path).",
         "control.unavailable": "There is no socket for operators' commands; all else goes on (reason).",
         "daemon.failed": "The daemon ends because a part of it failed.",
@@ -75,6 +75,7 @@ EVENTS: Mapping[str, str] = MappingProxyType(
         "silence.ended": "A silence holds no longer (silence, dropped: how many alerts meanwhile).",
         "source.heard": "A route's source that was silent was heard again (route, heard: when).",
         "source.lost": "Nothing came by a route's topics for `expect_every` (route, heard: when last).",
+        "storm.began": "Further new cases of a route share one incident until fewer come (route, organization).",
         "subscription.refused": "The broker refused to deliver some topics (filters).",
     }
 )

@@ -11,7 +11,6 @@ from typing import Any
 
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-from itop_bridge import __version__
 from itop_bridge.log.catalogue import KEYS
 
 _UNSAFE = re.compile(r"[\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]")
@@ -126,7 +125,6 @@ def _name_by_ecs(event: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     yield "message", _tell(event)
     yield "ecs.version", ECS_VERSION
     yield "service.name", "itop-bridge"
-    yield "service.version", __version__
     yield "event.dataset", "itop-bridge.log"
     for key, value in event.items():
         if key == "duration_ms" and isinstance(value, int | float):

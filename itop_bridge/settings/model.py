@@ -22,7 +22,7 @@ from itop_bridge.settings.address import Listen, ListenField, Url
 from itop_bridge.settings.command import Commands
 from itop_bridge.settings.inhibition import Inhibition
 from itop_bridge.settings.place import Folder, InputFile, LogFile, StateFile
-from itop_bridge.settings.policy import Flapping, Policy
+from itop_bridge.settings.policy import Flapping, Policy, Storm
 from itop_bridge.settings.route import Defaults, Route
 from itop_bridge.settings.secret import Secret
 from itop_bridge.settings.section import FILLED, Count, Port, Section, Text, check_only_with
@@ -268,10 +268,12 @@ class Settings(Section):
 
     def policy_of(self, route: Route) -> Policy:
         """A route's rules: its own values, else `defaults`, else the bridge's."""
-        same = Policy.__dataclass_fields__.keys() - {"resolve", "resolve_path", "flapping"}
+        same = Policy.__dataclass_fields__.keys() - {"resolve", "resolve_path", "flapping", "storm"}
         rules = {name: getattr(route, name) for name in same}
         flapping = Flapping(route.flapping.changes, route.flapping.within) if route.flapping else None
-        return Policy(**rules, resolve=route.resolve.when, resolve_path=route.resolve.path, flapping=flapping)
+        storm = Storm(route.storm.cases, route.storm.within) if route.storm else None
+        way = route.resolve
+        return Policy(**rules, resolve=way.when, resolve_path=way.path, flapping=flapping, storm=storm)
 
 
 SECTIONS = ("mqtt", "itop", "journal", "console", "log", "commands", "defaults")

@@ -16,6 +16,14 @@ class Flapping:
     within: float
 
 
+@dataclass(frozen=True, slots=True)
+class Storm:
+    """There is a storm while more than `cases` new cases came in `within` seconds, and so long after that."""
+
+    cases: int
+    within: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """The rules of one route, as the configuration's keys of the same names (`model.PolicyKeys`) tell them.
@@ -43,3 +51,5 @@ class Policy:
     shadow: bool = False
     flapping: Flapping | None = None
     """None: no case counts as flapping."""
+    storm: Storm | None = None
+    """Of new cases of the route and one organisation. None: each has an incident of its own, however many there are."""

@@ -44,6 +44,15 @@ def _drop_default(schema: dict[str, Any]) -> None:
     del schema["default"]
 
 
+class StormRule(Section):
+    """When there is a storm."""
+
+    cases: Annotated[Count, Field(ge=2, le=10_000)]
+    """More new cases than this, of one organisation."""
+    within: Annotated[float, Duration(least="10s", most="1h")]
+    """In this time; and it is over when there were fewer for so long."""
+
+
 class PolicyKeys(Section):
     """What `defaults` and every route may say; a route's value wins."""
 
@@ -85,6 +94,8 @@ class PolicyKeys(Section):
     """Decide, log and keep what would be written, and write nothing in iTop."""
     flapping: FlappingRule | None = None
     """{changes: 6, within: 10m}: a case that changes more often is told once, and resolved when it has been quiet."""
+    storm: StormRule | None = None
+    """{cases: 50, within: 5m}: above this rate of new cases, one incident takes the alerts of further ones."""
     settings: dict[Annotated[str, Strict()], Any] = Field(default_factory=dict)
     """The factory's own settings. From `defaults` a route takes those that it does not say and its factory knows."""
 

@@ -42,6 +42,7 @@ def describe_silence_route(route: Route, form: Format) -> Route:
         continues=False,
         silences=(),
         rules=(),
+        policy=dataclasses.replace(route.policy, storm=None),
         heartbeat=None,
         expect_every_s=None,
     )

@@ -101,7 +101,7 @@ def _import_file(path: Path, loader: type[SourceFileLoader] = SourceFileLoader) 
 class _FreshLoader(SourceFileLoader):
     """Compiles what the file holds now: a cached file of Python's is taken for new within a second of a change."""
 
-    def get_code(self, fullname: str) -> CodeType:
+    def get_code(self, fullname: str) -> CodeType:  # noqa: ARG002 - the import system's signature
         return self.source_to_code(self.get_data(self.path), self.path)
 
 

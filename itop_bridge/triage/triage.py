@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -44,6 +44,24 @@ class Counters:
     accepted: int = 0
     dropped: int = 0
     rejected: int = 0
+    drops: dict[str, int] = field(default_factory=dict)
+    """The dropped ones by reason."""
+    rejections: dict[str, int] = field(default_factory=dict)
+    """The rejected ones by reason."""
+
+    def add(self, tally: Tally, *, retried: bool = False) -> None:
+        """Count a batch. What was `retried` and is rejected again was counted before."""
+        self.accepted += tally.accepted
+        self.dropped += tally.dropped
+        _add(self.drops, tally.drops)
+        if not retried:
+            self.rejected += tally.rejected
+            _add(self.rejections, tally.reasons)
+
+
+def _add(counts: dict[str, int], more: Mapping[str, int]) -> None:
+    for reason, count in more.items():
+        counts[reason] = counts.get(reason, 0) + count
 
 
 class Triage:
@@ -152,17 +170,16 @@ class Triage:
                 log.info("silence.ended", silence=name, dropped=dropped)
 
     def _count(self, tally: Tally) -> None:
-        self.counters.accepted += tally.accepted
-        self.counters.dropped += tally.dropped
-        self.counters.rejected += tally.rejected
+        self.counters.add(tally)
         told = {"reasons": dict(tally.drops)} if tally.drops else {}
         log.info("alerts.mapped", accepted=tally.accepted, dropped=tally.dropped, rejected=tally.rejected, **told)
+        for route, organization in tally.storms:
+            log.warning("storm.began", route=route, organization=organization)
         if tally.rejected:
             log.warning("elements.rejected", reasons=dict(tally.reasons))
 
     def _count_retried(self, tally: Tally) -> None:
-        self.counters.accepted += tally.accepted
-        self.counters.dropped += tally.dropped
+        self.counters.add(tally, retried=True)
         log.info("letters.retried", accepted=tally.accepted, dropped=tally.dropped, rejected=tally.rejected)
 
     def _map_again(self, retries: Sequence[Retry], routes: Sequence[Route]) -> dict[int, list[Element]]:
@@ -281,6 +298,7 @@ def _land(alert: Alert, route: Route, case: Case, *, weak: bool) -> Landing | Re
         resolve_wait_s=route.policy.resolve_wait,
         group_wait_s=route.policy.group_wait,
         route=route.name,
+        storm=route.policy.storm,
     )
 
 

@@ -1,4 +1,4 @@
-"""The daemon is asked to end while it has something to do: in time, in order, and with a line that tells what is left."""
+"""The daemon is asked to end while it has something to do: in time, in order, and it tells what is left."""
 
 import asyncio
 import json

@@ -20,6 +20,9 @@ class MemoryJournal:
     batches: list = field(default_factory=list)
     """Each batch that was handed in, stored or not."""
     sessions: list[bool] = field(default_factory=list)
+    acknowledged: int = 0
+    """The connection of which the broker has read every acknowledgement."""
+    redelivery_ended: bool = False
 
     async def open_connection(self, *, session_present):
         self.sessions.append(session_present)
@@ -37,3 +40,9 @@ class MemoryJournal:
 
     async def record_filters(self, filters):
         self.filters = list(filters)
+
+    async def record_acknowledged(self, connection):
+        self.acknowledged = connection
+
+    def end_redelivery(self):
+        self.redelivery_ended = True

@@ -160,6 +160,7 @@ class Rig:
             self.profile.policy.resolve_wait,
             self.profile.policy.group_wait,
             self.profile.route,
+            self.profile.policy.storm,
         )
         event_id = next(self._events)
         return await self.triage.record([Element(event_id, 0, landing)], decide_landing, through=event_id)

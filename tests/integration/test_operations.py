@@ -428,6 +428,23 @@ async def test_a_paused_route_looks_for_no_token_until_it_is_resumed(opened):
         assert await site.attempts() == [("create", "confirmed")]
 
 
+async def test_what_waits_for_its_turn_when_its_route_is_paused_is_sent_only_once_it_is_resumed(opened):
+    async with opened() as site:
+        site.mend()
+        for number in range(4):
+            await site.publish(alert(f"a{number}"))
+        await site.delivery.step()
+        await site.operations.pause("one")
+        await site.delivery.finish()
+        assert len(site.incidents) <= 1  # the one call that may have been under way
+        await site.settle()
+        assert len(site.incidents) <= 1
+        assert await site.rows("SELECT DISTINCT failures FROM cases") == [(0,)]
+        await site.operations.resume("one")
+        await site.settle()
+        assert len(site.incidents) == 4
+
+
 class Bell(Alarms):
     """Rings at an alarm."""
 

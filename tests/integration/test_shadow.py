@@ -3,12 +3,13 @@
 import contextlib
 
 import pytest
-from rig import Rig, profile_of
+from rig import TIME_LIMIT_S, Rig, profile_of
 
 from itop_bridge.delivery.attempt import Pace
 from itop_bridge.delivery.delivery import Delivery
 from itop_bridge.journal.inquiry import CaseFilter, Inquiry
 from itop_bridge.settings.policy import Policy
+from itop_bridge.simulator.fault import Fault, Kind
 
 MINUTE = 60.0
 HOUR = 3600.0
@@ -207,6 +208,24 @@ async def test_an_entry_that_was_lost_is_written_again_only_once_live(opened):
         await rig.restart()
         await rig.settle()
         assert rig.writes == {"core/update": 1}
+
+
+async def test_a_late_create_of_before_the_shadow_wins_over_it(opened):
+    async with opened(LIVE) as rig:
+        late = rig.simulator.faults.add(Fault(Kind.LATE, operation="core/create"))
+        await rig.fires("a1")
+        await rig.deliver()
+        await rig.use(SHADOW)
+        await rig.fires("a2")
+        await rig.settle(TIME_LIMIT_S + 5)
+        await rig.settle()
+        assert (await rig.case())["ref"] == "shadow-1"
+        await late.release()
+        writes = rig.writes
+        await rig.settle(11 * MINUTE)
+        await rig.settle()
+        assert (await rig.case())["ref"] == rig.incident()["ref"]
+        assert rig.writes == writes == {"core/create": 1}
 
 
 async def test_every_planned_write_is_logged(opened, capsys):

@@ -36,7 +36,9 @@ def test_every_point_is_passed_at_one_place_of_the_code():
 
 @pytest.mark.parametrize(("value", "passes"), [("intake.read", 1), ("intake.read:3", 3)])
 def test_the_process_ends_at_the_pass_that_was_asked_for(value, passes):
-    script = "for n in range(9):\n    print(n, flush=True)\n    pass_point('triage.mapped')\n    pass_point('intake.read')"
+    script = (
+        "for n in range(9):\n    print(n, flush=True)\n    pass_point('triage.mapped')\n    pass_point('intake.read')"
+    )
     ended = run(script, value)
     assert ended.returncode == -signal.SIGKILL
     assert ended.stdout.split() == [str(n) for n in range(passes)]

@@ -18,8 +18,12 @@ from itop_bridge.delivery.fold import Backlog
 from itop_bridge.delivery.text import describe_scene
 from itop_bridge.expression import compile_condition, compile_text
 from itop_bridge.expression.filter import FILTERS, TESTS, TEXT_METHODS
+from itop_bridge.itop.error import ITopError
+from itop_bridge.itop.measured import name_outcome
 from itop_bridge.journal.case import CaseState
 from itop_bridge.log import EVENTS, KEYS
+from itop_bridge.log.line import LAYOUTS
+from itop_bridge.metric.catalogue import tabulate_metrics
 from itop_bridge.settings.load import load_settings, settings_schema
 from itop_bridge.triage import format as format_file
 from itop_bridge.triage.example import FACTS, find_differences
@@ -213,6 +217,21 @@ def test_the_events_that_are_not_logged_yet_are_told() -> None:
 
 def test_the_fixed_keys_are_told() -> None:
     assert ", ".join(code(key) for key in KEYS) in read("log-events.md")
+
+
+def test_every_layout_of_the_log_is_told() -> None:
+    assert [name for name in LAYOUTS if f"`{name}`" not in read("log-events.md")] == []
+
+
+def test_every_metric_is_told() -> None:
+    assert_holds("metrics.md", tabulate_metrics())
+
+
+def test_every_outcome_of_a_call_is_told() -> None:
+    kinds = [kind for each in ITopError.__subclasses__() for kind in each.__subclasses__()]
+    assert len(kinds) > 10
+    text = read("metrics.md")
+    assert [name for name in map(name_outcome, kinds) if f"`{name}`" not in text] == []
 
 
 def test_every_alarm_is_told() -> None:

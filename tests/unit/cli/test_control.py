@@ -90,8 +90,8 @@ def test_a_moment_is_an_age_or_a_date(monkeypatch):
         read_moment("yesterday")
 
 
-@pytest.mark.parametrize("text", ["0", "-1", "x", "", "²"])
-def test_a_count_is_above_nought(text):
+@pytest.mark.parametrize("text", ["0", "-1", "x", "", "²", "9223372036854775808"])
+def test_a_count_is_above_nought_and_fits_the_journal(text):
     assert read_count("12") == 12
     with pytest.raises(argparse.ArgumentTypeError):
         read_count(text)

@@ -191,6 +191,13 @@ def test_read_only_changes_nothing(operator):
     assert states(operator) == ["open"] * 3
 
 
+def test_a_lost_entry_that_cannot_be_looked_for_is_not_said_to_be_missing():
+    answer = {"found": 1, "changed": 0, "running": True}
+    assert summarise_retry(answer, dry_run=False) == (
+        "1 dead letter cannot be retried: what was written then is no longer known. Drop it"
+    )
+
+
 def test_a_summary_tells_what_became_of_them():
     answer = {"found": 1200, "changed": 1200, "running": True, "landed": 1190, "dropped": 3, "dead": 7}
     answer |= {"retrying": 0, "released": 0}

@@ -14,20 +14,24 @@ def status(*, ready):
     return fetch_status
 
 
+async def metrics():
+    return b"itop_bridge_ready 1.0\n"
+
+
 async def fetch(port, path):
     async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}{path}") as answer:
         return answer.status, await answer.json()
 
 
 async def test_a_ready_daemon_is_ready_and_healthy():
-    async with serve_console("127.0.0.1", 0, status(ready=True)) as port:
+    async with serve_console("127.0.0.1", 0, status(ready=True), metrics) as port:
         assert await fetch(port, "/healthz") == (200, {"status": "ok"})
         code, told = await fetch(port, "/readyz")
         assert (code, told["ready"], told["alarms"], told["journal"]) == (200, True, {}, {"pending": 2})
 
 
 async def test_a_degraded_daemon_is_healthy_and_says_what_ails_it():
-    async with serve_console("127.0.0.1", 0, status(ready=False)) as port:
+    async with serve_console("127.0.0.1", 0, status(ready=False), metrics) as port:
         assert (await fetch(port, "/healthz"))[0] == 200
         code, told = await fetch(port, "/readyz")
         assert code == 503
@@ -35,7 +39,17 @@ async def test_a_degraded_daemon_is_healthy_and_says_what_ails_it():
 
 
 async def test_an_address_in_use_is_a_clear_error():
-    async with serve_console("127.0.0.1", 0, status(ready=True)) as port:
+    async with serve_console("127.0.0.1", 0, status(ready=True), metrics) as port:
         with pytest.raises(ConsoleError, match=r"console\.listen"):
-            async with serve_console("127.0.0.1", port, status(ready=True)):
+            async with serve_console("127.0.0.1", port, status(ready=True), metrics):
                 pass
+
+
+async def test_metrics_are_text_as_prometheus_wants_it():
+    async with (
+        serve_console("127.0.0.1", 0, status(ready=True), metrics) as port,
+        aiohttp.ClientSession() as session,
+        session.get(f"http://127.0.0.1:{port}/metrics") as answer,
+    ):
+        assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+        assert await answer.text() == "itop_bridge_ready 1.0\n"

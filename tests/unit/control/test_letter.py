@@ -52,6 +52,7 @@ async def test_a_dry_run_only_counts(daemon):
     for request in (RetryLetters(OPEN, dry_run=True), DropLetters(OPEN, dry_run=True)):
         answer = await perform(request, daemon.controls, daemon.tell)
         assert (answer["found"], answer["changed"]) == (3, 0)
+    assert (await perform(RetryLetters(OPEN, dry_run=True), daemon.controls, daemon.tell))["running"] is True
     assert set((await states(daemon)).values()) == {"open"}
 
 

@@ -145,7 +145,7 @@ async def test_two_at_once_are_both_answered(journal, daemon):
     assert sum(lines[-1]["result"]["changed"] for _, lines in answers) == 3
 
 
-async def test_one_who_goes_away_meanwhile_disturbs_nobody(journal, daemon):
+async def test_one_who_goes_away_meanwhile_disturbs_nobody_and_is_logged(journal, daemon):
     asked, go_on = asyncio.Event(), asyncio.Event()
 
     async def sleep(_seconds):
@@ -154,12 +154,31 @@ async def test_one_who_goes_away_meanwhile_disturbs_nobody(journal, daemon):
         await daemon.sleep(0)
 
     controls = dataclasses.replace(daemon.controls, sleep=sleep)
-    async with serve_control(journal, controls):
-        asking = asyncio.create_task(post(journal, "retry-letters", b'{"filter": {}}'))
-        await asked.wait()
-        asking.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await asking
-        go_on.set()
-        assert (await post(journal, "fetch-status"))[0] == 200
+    with structlog.testing.capture_logs() as logs:
+        async with serve_control(journal, controls):
+            asking = asyncio.create_task(post(journal, "retry-letters", b'{"filter": {}}'))
+            await asked.wait()
+            asking.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await asking
+            go_on.set()
+            assert (await post(journal, "fetch-status"))[0] == 200
     assert await daemon.controls.inquiry.count_letters(LetterFilter()) == 0
+    [told] = [each for each in logs if each["event"] == "control.performed"]
+    assert (told["operation"], told["result"]) == ("retry-letters", {"broken_off": True})
+
+
+async def test_what_the_daemons_stop_breaks_off_is_logged(journal, daemon, monkeypatch):
+    monkeypatch.setattr("itop_bridge.control.server._STOP_S", 0.01)
+    asked = asyncio.Event()
+
+    async def sleep(_seconds):
+        asked.set()
+        await asyncio.Event().wait()
+
+    with structlog.testing.capture_logs() as logs:
+        async with serve_control(journal, dataclasses.replace(daemon.controls, sleep=sleep)):
+            asking = asyncio.create_task(post(journal, "retry-letters", b'{"filter": {}}'))
+            await asked.wait()
+    await asyncio.gather(asking, return_exceptions=True)
+    assert [each["result"] for each in logs if each["event"] == "control.performed"] == [{"broken_off": True}]

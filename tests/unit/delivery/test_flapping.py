@@ -36,3 +36,7 @@ def test_what_its_incident_was_told_names_the_rule():
     text = describe_flapping(Flapping(6, 600.0))
     assert "more than 6 times within 10m" in text
     assert "until nothing has changed for 10m" in text
+
+
+def test_a_clock_that_was_set_back_does_not_prolong_it():
+    assert decide_flapping((), RULE, 100_000.0, 50.0) == Flap(150.0, told=True)

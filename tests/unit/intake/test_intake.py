@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from itop_bridge.errors import JournalFullError, JournalUncertainError
 from itop_bridge.intake.broker import Broker
 from itop_bridge.intake.connection import Loss
-from itop_bridge.intake.intake import FULL_RETRY_S, MOST_QUICK_LOSSES, Intake, decide_alarm, jitter_delay
+from itop_bridge.intake.intake import FULL_RETRY_S, MOST_QUICK_LOSSES, SILENCE_S, Intake, decide_alarm, jitter_delay
 from itop_bridge.log import Alarms
 from tests.fakes.broker import FakeBroker
 from tests.fakes.intake import MemoryJournal, settings_for
@@ -227,12 +227,13 @@ async def test_losing_the_link_right_after_connecting_again_and_again_is_the_sam
             await fake.hang_up_now()
         await run.until(lambda: run.state.connections == MOST_QUICK_LOSSES + 1 and run.state.ready)
         assert "client_id_in_use" in run.alarms.active
-        assert [delay for delay in run.sleeps if delay != MOST_S] == [1.0, 2.0, 4.0]
+        assert [delay for delay in run.sleeps if delay not in (MOST_S, SILENCE_S)] == [1.0, 2.0, 4.0]
         run.steady.set()
         await run.until(lambda: "client_id_in_use" not in run.alarms.active)
         await fake.hang_up_now()
         await run.until(lambda: run.state.connections == MOST_QUICK_LOSSES + 2)
-        assert [delay for delay in run.sleeps if delay != MOST_S] == [1.0, 2.0, 4.0, 1.0]  # as if nothing had been
+        waits = [delay for delay in run.sleeps if delay not in (MOST_S, SILENCE_S)]
+        assert waits == [1.0, 2.0, 4.0, 1.0]  # as if nothing had been
         assert "client_id_in_use" not in run.alarms.active
 
 
@@ -380,3 +381,23 @@ def test_the_wait_is_anything_up_to_a_doubling_bound(failures, draw, delay_s):
 )
 def test_what_a_loss_means(loss, quick_losses, alarm):
     assert decide_alarm(loss, quick_losses) == alarm
+
+
+async def test_a_stop_that_the_broker_answered_proves_the_acknowledgements():
+    async with FakeBroker() as fake, running(fake.port) as run:
+        await run.until(lambda: run.state.ready)
+    assert run.journal.acknowledged == 1
+
+
+async def test_a_link_that_was_lost_proves_nothing():
+    async with FakeBroker() as fake, running(fake.port) as run:
+        await run.until(lambda: run.state.ready)
+        await fake.hang_up_now()
+        await run.until(lambda: run.state.connections == 2)
+        assert run.journal.acknowledged == 0
+
+
+async def test_after_a_silence_nothing_more_is_sent_again():
+    async with FakeBroker() as fake, running(fake.port) as run:
+        await run.until(lambda: run.journal.redelivery_ended)
+        assert run.sleeps.count(SILENCE_S) >= 1

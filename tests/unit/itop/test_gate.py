@@ -17,6 +17,7 @@ from itop_bridge.itop.error import (
     RefusedError,
     ServerError,
     ThrottledError,
+    WithdrawnError,
 )
 from itop_bridge.itop.gate import Gate, State
 from itop_bridge.itop.operation import Operations
@@ -244,6 +245,24 @@ async def test_what_waited_for_its_slot_while_itop_went_down_is_not_sent(scene):
     await scene.time.move(0.5)
     assert scene.itop.sent.count("core/get") == 4
     assert [call.done() for call in calls] == [True] * 4 + [False] * 2
+
+
+async def test_what_nobody_wants_any_more_when_its_slot_is_free_is_not_sent(scene):
+    wanted = True
+
+    async def is_wanted():
+        return wanted
+
+    scene.itop.waits = asyncio.Event()
+    create = {"operation": "core/create"}
+    calls = [scene.start(scene.gate.call(create, is_wanted=is_wanted)) for _ in range(6)]
+    await scene.time.move(1.0)
+    wanted = False
+    scene.itop.waits.set()
+    await scene.time.move(1.0)
+    assert scene.itop.sent == ["core/create"] * 4
+    assert [type(call.exception()) for call in calls] == [type(None)] * 4 + [WithdrawnError] * 2
+    assert scene.gate.state.reachable
 
 
 async def test_a_call_waits_only_so_long_and_is_then_not_sent(scene):

@@ -5,7 +5,7 @@ from landing import PROFILE, fires, resolves
 
 from itop_bridge.intent import Case
 from itop_bridge.journal.case import Draft, Settlement
-from itop_bridge.journal.delivery import DeliveryJournal
+from itop_bridge.journal.delivery import _LEFT_IN_FLIGHT, DeliveryJournal
 from itop_bridge.journal.triage import Owed, TriageJournal
 from itop_bridge.settings.policy import Policy
 from itop_bridge.triage.repeat import decide_landing
@@ -112,6 +112,19 @@ async def test_times_far_ahead_are_clamped_on_start(rig):
     await rig.journal.defer(1, 9e9, after=1)
     await rig.journal.recover(look=1060.0, latest_due=90_000.0)
     assert await rig.journal.next_due() == 90_000.0
+
+
+async def test_nothing_waits_on_start_for_an_hour_that_the_clock_was_put_back(rig):
+    await rig.land(fires(1), fires(2, "b", group="other"))
+    rig.now = 4600.0
+    await rig.journal.settle(Settlement(1, 1, "delivered", "create", changes={"told_at": 4600.0, "changed_at": 4600.0}))
+    await rig.journal.defer(1, 4900.0, after=1)
+    attempt = await rig.journal.record_attempt(Draft(2, "create", "t" * 16, None, 2, "text", {}))
+    await rig.journal.settle_attempt(attempt.id, "unknown", look=4660.0)
+    rig.now = 1000.0
+    await rig.journal.recover(look=1060.0, latest_due=90_000.0)
+    assert await rig.rows("SELECT told_at, changed_at, due FROM cases WHERE id = 1") == [(1000.0, 1000.0, 0.0)]
+    assert await rig.rows("SELECT sent, look FROM attempts") == [(1000.0, 1060.0)]
 
 
 async def test_a_parked_case_is_one_dead_letter_and_is_tried_again_on_start(rig):
@@ -224,6 +237,13 @@ async def test_expiry_is_done_in_parts(rig):
     assert [await rig.journal.expire_firing(3) for _ in range(3)] == [3, 2, 0]
 
 
+async def test_where_nothing_expires_the_writer_is_not_kept_busy_with_the_question(rig, monkeypatch):
+    profile = dataclasses.replace(PROFILE, policy=Policy(firing_expires=100.0))
+    await rig.land(fires(1, profile=profile.hash), profile=profile)
+    monkeypatch.setattr(rig.store, "write", None)
+    assert await rig.journal.expire_firing() == 0
+
+
 @pytest.mark.parametrize(
     ("query", "index"),
     [
@@ -241,6 +261,7 @@ async def test_expiry_is_done_in_parts(rig):
             ),
             "alerts_case",
         ),
+        (_LEFT_IN_FLIGHT.replace("?", "5"), "attempts_open"),
     ],
 )
 async def test_what_is_asked_often_does_not_read_whole_tables(rig, query, index):

@@ -1,7 +1,7 @@
 import pytest
 from landing import PROFILE, fires
 
-from itop_bridge.journal.figure import Figures
+from itop_bridge.journal.figure import _BACKLOG, Figures
 from itop_bridge.journal.triage import Element, TriageJournal
 from itop_bridge.outcome import Dropped, Rejected
 from itop_bridge.triage.repeat import decide_landing
@@ -34,6 +34,22 @@ async def test_events_that_triage_has_not_mapped_wait(store, figures):
     assert (await figures.fetch_backlog())["waiting"] == 3
     await TriageJournal(store, lambda: 1.0).record([Element(1, 0, Dropped("filtered"))], decide_landing, through=2)
     assert (await figures.fetch_backlog())["waiting"] == 1
+
+
+async def test_writes_that_are_not_verified_are_counted_among_the_open_ones(store, figures):
+    states = ("in_flight", "unknown", "applied", "absent", "confirmed", "failed")
+    columns = "case_id, kind, token, through, state, sent, message, effect"
+    rows = [(state, state) for state in states]
+    await store.write(
+        lambda sql: (
+            sql.executemany(
+                f"INSERT INTO attempts ({columns}) VALUES (1, 'append', ?, 1, ?, 1.0, '', '{{}}')", rows
+            ).rowcount
+        )
+    )
+    assert (await figures.fetch_backlog())["unverified"] == 2
+    plan = await store.read(lambda sql: [row[3] for row in sql.execute(f"EXPLAIN QUERY PLAN {_BACKLOG}")])
+    assert not [step for step in plan if step.startswith("SCAN") and "INDEX" not in step and "CONSTANT" not in step]
 
 
 async def test_what_became_of_letters_is_counted(store, figures):

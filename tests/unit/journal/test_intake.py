@@ -76,6 +76,33 @@ async def test_a_connection_that_brought_nothing_new_keeps_the_candidates(store)
     assert await journal.record_events(connection, [message(b"1"), message(b"2")]) == 0
 
 
+async def test_after_a_new_message_nothing_is_sent_again(store):
+    journal = IntakeJournal(store)
+    await journal.record_events(await journal.open_connection(session_present=False), [message(b"1"), message(b"2")])
+    connection = await journal.open_connection(session_present=True)
+    assert await journal.record_events(connection, [message(b"2"), message(b"3"), message(b"1")]) == 2
+    assert await journal.record_events(connection, [message(b"1")]) == 1
+
+
+async def test_once_the_broker_has_sent_again_what_comes_is_new(store):
+    journal = IntakeJournal(store)
+    await journal.record_events(await journal.open_connection(session_present=False), [message(b"1")])
+    connection = await journal.open_connection(session_present=True)
+    journal.end_redelivery()
+    assert await journal.record_events(connection, [message(b"1")]) == 1
+
+
+async def test_what_the_broker_knows_to_be_acknowledged_is_no_candidate(store):
+    journal = IntakeJournal(store)
+    first = await journal.open_connection(session_present=False)
+    await journal.record_events(first, [message(b"1"), message(b"2"), message(b"3")])
+    second = await journal.open_connection(session_present=True)
+    await journal.record_events(second, [message(b"1")])  # the others are still to come
+    await journal.record_acknowledged(second)
+    third = await journal.open_connection(session_present=True)
+    assert await journal.record_events(third, [message(b"2"), message(b"3"), message(b"1")]) == 1
+
+
 async def test_what_an_older_connection_brought_is_no_candidate(store):
     journal = IntakeJournal(store)
     await journal.record_events(await journal.open_connection(session_present=False), [message(b"old")])

@@ -4,12 +4,12 @@ from landing import PROFILE
 
 from itop_bridge.intent import Cmdb, Texts, Writing
 from itop_bridge.journal.profile import Profile, parse_profile
-from itop_bridge.settings.policy import Policy
+from itop_bridge.settings.policy import Flapping, Policy, Storm
 
 FULL = Profile(
     "r",
     "f",
-    Policy(resolve_path=("ev_assign", "ev_resolve")),
+    Policy(resolve_path=("ev_assign", "ev_resolve"), flapping=Flapping(6, 600.0), storm=Storm(50, 300.0)),
     Writing(
         Texts("t", "d", "c", "a", "r", "s"),
         references=(("team_id", "Team", "SOC"),),

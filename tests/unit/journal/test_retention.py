@@ -99,7 +99,11 @@ async def test_an_event_that_is_not_mapped_yet_stays(rig):
 
 async def test_a_dead_letter_keeps_its_event_and_the_traces_of_its_neighbours_until_it_is_closed_and_old(rig):
     await rig.receive()
-    neighbours = [fires(1, one_shot=True), Element(1, 1, Rejected("no_route", "", "topic")), Element(1, 2, Dropped("filtered"))]
+    neighbours = [
+        fires(1, one_shot=True),
+        Element(1, 1, Rejected("no_route", "", "topic")),
+        Element(1, 2, Dropped("filtered")),
+    ]
     await rig.land(*neighbours, Element(1, 3, Rejected("no_route", "", "topic")))
     await rig.deliver()
     rig.now = LATER
@@ -364,6 +368,24 @@ async def test_a_full_disk_is_waited_out(rig, monkeypatch):
     with pytest.raises(asyncio.CancelledError):
         await retention.run()
     assert pauses == [module.FULL_S, 300.0]
+
+
+async def test_what_still_fires_in_a_large_case_does_not_make_the_removal_of_the_rest_dear(rig):
+    await rig.receive(600)
+    await rig.land(*[fires(number, f"a{number:03}") for number in range(1, 501)])
+    await rig.land(*[fires(number, f"b{number:03}", one_shot=True) for number in range(501, 601)])
+    await rig.deliver()
+    steps = Counter()
+
+    def count(sql):
+        sql.set_progress_handler(lambda: steps.update(hundreds=1), 100)
+        try:
+            return module._remove_events(sql, module.Limits(LATER, 0.0), list(range(501, 551)))
+        finally:
+            sql.set_progress_handler(None, 0)
+
+    assert (await rig.store.write(count))["intents"] == 50
+    assert steps["hundreds"] < 200
 
 
 @pytest.mark.parametrize(

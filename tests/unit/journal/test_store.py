@@ -172,7 +172,7 @@ async def test_a_disk_that_fails_leaves_the_outcome_unknown_and_nothing_is_writt
 
 
 async def test_a_disk_that_fails_in_a_checkpoint_fails_every_write_from_then_on(store, monkeypatch):
-    monkeypatch.setattr(Checkpoints, "run_if_due", lambda self: failing(sqlite3.SQLITE_IOERR_FSYNC)(self))
+    monkeypatch.setattr(Checkpoints, "run_if_due", failing(sqlite3.SQLITE_IOERR_FSYNC))
     await store.write(put("a", 1))
     with pytest.raises(JournalUncertainError):
         await store.write(put("b", 1))
@@ -180,7 +180,7 @@ async def test_a_disk_that_fails_in_a_checkpoint_fails_every_write_from_then_on(
 
 
 async def test_a_full_disk_in_a_checkpoint_is_told_by_nobody_and_heals(store, monkeypatch):
-    monkeypatch.setattr(Checkpoints, "run_if_due", lambda self: failing(sqlite3.SQLITE_FULL)(self))
+    monkeypatch.setattr(Checkpoints, "run_if_due", failing(sqlite3.SQLITE_FULL))
     await store.write(put("a", 1))
     await store.write(put("b", 1))
     assert await store.read(get("b")) == (1,)
@@ -197,3 +197,12 @@ async def test_a_closed_journal_refuses_writes(tmp_path):
 async def test_the_journal_is_durable_at_each_commit(store):
     assert await store.write(lambda sql: sql.execute("PRAGMA synchronous").fetchone()) == (2,)
     assert await store.write(lambda sql: sql.execute("PRAGMA journal_mode").fetchone()) == ("wal",)
+
+
+async def test_who_wants_to_know_is_told_what_each_commit_took(store):
+    took = []
+    store.on_commit = took.append
+    for _ in range(3):
+        await store.write(lambda sql: None)
+    assert len(took) == 3
+    assert min(took) > 0.0

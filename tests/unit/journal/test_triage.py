@@ -4,7 +4,7 @@ from landing import PROFILE, fires, resolves
 from itop_bridge.journal.intake import IntakeJournal, Received
 from itop_bridge.journal.triage import Element, TriageJournal
 from itop_bridge.outcome import Dropped, Rejected
-from itop_bridge.triage.repeat import decide_landing
+from itop_bridge.triage.repeat import decide_landing, decide_replay
 
 
 class Now:
@@ -78,6 +78,21 @@ async def test_repeats_within_one_batch_are_recognised(store, journal):
     await record(journal, fires(1, content="c"), fires(2, content="c"))
     assert await rows(store, "SELECT event_id, reason FROM drops") == [(2, "repeat")]
     assert await rows(store, "SELECT repeats FROM alerts") == [(1,)]
+
+
+async def test_an_old_event_that_is_mapped_again_does_not_make_its_alert_unheard_of(store, journal, now):
+    told = [fires(number, received=1000.0 + 100 * number, content="c") for number in (1, 2, 3)]
+    now.at = 2000.0
+    await record(journal, *told)
+    assert [each.outcome for each in await journal.record_replay(told[1:2], decide_replay)] == ["dropped"]
+    assert await rows(store, "SELECT received, heard FROM alerts") == [(1100.0, 1300.0)]
+
+
+async def test_a_time_ahead_of_the_clock_is_forgotten_when_the_alert_is_heard_of_again(store, journal, now):
+    await record(journal, fires(1, received=9000.0, content="c"))
+    now.at = 2000.0
+    await record(journal, fires(2, received=1900.0, content="d"))
+    assert await rows(store, "SELECT heard FROM alerts") == [(2000.0,)]
 
 
 async def test_an_alert_without_identity_is_always_new(store, journal):

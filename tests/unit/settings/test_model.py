@@ -1,6 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
+from itop_bridge.log import LAYOUTS
 from itop_bridge.settings.model import Settings
 from itop_bridge.settings.organization import Organization
 

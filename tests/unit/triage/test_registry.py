@@ -1,3 +1,4 @@
+import os
 import textwrap
 
 import pytest
@@ -103,3 +104,13 @@ def test_an_overridden_factory_loses_its_commands_too(tmp_path):
 def test_a_factory_that_ends_the_program_does_not(tmp_path):
     write(tmp_path, "broken.py", "raise SystemExit(3)")
     assert "SystemExit: 3" in status_of(load_registry([tmp_path]), "broken").detail
+
+
+def test_a_factory_that_changed_within_a_second_is_loaded_anew(tmp_path):
+    write(tmp_path, "mine.py", GOOD)
+    path = tmp_path / "mine.py"
+    before = path.stat()
+    assert load_registry([tmp_path]).factories["mine"].settings_class().team == "SOC"
+    path.write_text(path.read_text().replace("SOC", "NOC"))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert load_registry([tmp_path]).factories["mine"].settings_class().team == "NOC"

@@ -370,3 +370,12 @@ async def test_silences_are_told_in_the_log_with_their_counts(tmp_path):
     ]
     (mapped,) = [entry for entry in logs if entry["event"] == "alerts.mapped"]
     assert (mapped["accepted"], mapped["reasons"]) == (2, {"silenced": 2})
+
+
+def test_the_counters_add_up_by_reason_and_count_a_rejection_once():
+    counters = Counters()
+    counters.add(Tally(accepted=1, dropped=2, rejected=1, reasons=Counter(no_route=1), drops=Counter(repeat=2)))
+    counters.add(Tally(dropped=1, drops=Counter(filtered=1), rejected=1, reasons=Counter(no_route=1)), retried=True)
+    assert (counters.accepted, counters.dropped, counters.rejected) == (1, 3, 1)
+    assert counters.drops == {"repeat": 2, "filtered": 1}
+    assert counters.rejections == {"no_route": 1}

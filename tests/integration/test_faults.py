@@ -1,0 +1,73 @@
+"""What the log says of a fault that goes on: it begins, it is told at growing intervals, it ends."""
+
+import io
+import json
+
+import pytest
+from rig import Rig
+
+from itop_bridge.log import chain, configure_log
+from itop_bridge.simulator.fault import Fault, Kind
+
+
+@pytest.fixture
+def lines():
+    stream = io.StringIO()
+    configure_log("info", layout="json", stream=stream, strict=True)
+    yield lambda event: [line for line in map(json.loads, stream.getvalue().splitlines()) if line["event"] == event]
+    chain._replace_handlers([])
+
+
+async def test_an_itop_that_refuses_every_write_for_hours_is_told_a_few_times_and_then_its_end(tmp_path, lines):
+    async with Rig.open(tmp_path / "journal.db") as rig:
+        fault = rig.simulator.faults.add(Fault(Kind.READ_ONLY, times=None, operation="core/create"))
+        for number in range(20):
+            await rig.fires(f"a{number}", group=f"g{number}")
+        for _ in range(240):
+            await rig.deliver()
+            rig.advance(60.0)
+        assert rig.incidents == []
+        told = lines("attempt.failed")
+        assert fault.hits > 200
+        assert 3 < len(told) < 15
+        assert {line["reason"] for line in told} == {"not_done"}
+        assert told[-1]["count"] > 100
+        rig.simulator.faults.clear()
+        rig.advance(300.0)
+        await rig.settle()
+        assert len(rig.incidents) == 20
+        [ended] = lines("fault.ended")
+        assert ended["fault"] == "attempt.failed"
+        assert ended["count"] >= told[-1]["count"]
+
+
+async def test_a_write_that_fails_by_itself_is_told_each_time(tmp_path, lines):
+    async with Rig.open(tmp_path / "journal.db") as rig:
+        rig.simulator.faults.add(Fault(Kind.LOG_FULL, times=3, operation="core/create"))
+        for number in range(3):
+            await rig.fires(f"a{number}", group=f"g{number}")
+        await rig.settle()
+        assert len(lines("attempt.failed")) == 3
+        assert len({line["case"] for line in lines("attempt.failed")}) == 3
+
+
+async def test_reads_that_fail_are_told_once_and_then_their_end(tmp_path, lines):
+    async with Rig.open(tmp_path / "journal.db") as rig:
+        rig.simulator.faults.add(Fault(Kind.HTTP_500, times=6, operation="core/get"))
+        await rig.fires()
+        for _ in range(20):
+            await rig.deliver()
+            rig.advance(10.0)
+        assert len(rig.incidents) == 1
+        assert 1 <= len(lines("itop.read_failed")) <= 3
+        assert [line["fault"] for line in lines("fault.ended")] == ["itop.read_failed"]
+
+
+async def test_the_age_of_the_oldest_alert_is_told_with_each_write(tmp_path):
+    async with Rig.open(tmp_path / "journal.db") as rig:
+        told = []
+        rig.delivery._sender._on_write = lambda kind, delay_s: told.append((kind, round(delay_s)))
+        await rig.fires()
+        rig.advance(30.0)
+        await rig.settle()
+        assert told == [("create", 30)]
