@@ -217,7 +217,7 @@ def summarise_retry(answer: Mapping[str, Any], *, dry_run: bool) -> str:
     words = {
         "landed": "landed",
         "dropped": "dropped",
-        "released": "cases have their turn again",
+        "released": "with delivery again",
         "dead": "dead again",
         "retrying": "not worked off yet",
     }

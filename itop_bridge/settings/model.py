@@ -209,8 +209,8 @@ class Log(Section):
     level: Literal["debug", "info", "warning", "error"] = "info"
     """The least level that is told."""
     format: Literal["auto", "json", "console", "logfmt", "ecs"] = "auto"
-    """How a line is written: json, console (for people), logfmt, ecs (JSON with the names of the Elastic Common Schema),
-    or auto: console on a terminal, else json."""
+    """How a line is written: json, console (for people), logfmt, ecs (JSON with the names of the Elastic Common
+    Schema), or auto: console on a terminal, else json."""
 
 
 class CommandSettings(Section):

@@ -50,7 +50,8 @@ class Oracle:
         self.forgotten = {
             row[0]
             for row in await rows(
-                "SELECT DISTINCT case_id FROM alerts WHERE state IN ('resolved', 'expired') AND NOT EXISTS (SELECT 1 FROM intents"
+                "SELECT DISTINCT case_id FROM alerts WHERE state IN ('resolved', 'expired')"
+                " AND NOT EXISTS (SELECT 1 FROM intents"
                 " WHERE alert_id = alerts.id AND intents.case_id = alerts.case_id AND kind = 'resolve'"
                 " AND seq >= alerts.first_seq)"
             )

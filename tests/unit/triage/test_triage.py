@@ -1,5 +1,6 @@
 import asyncio
 import json
+from collections import Counter
 
 import orjson
 import pytest
@@ -7,13 +8,14 @@ from structlog.testing import capture_logs
 
 from itop_bridge.alert import Event
 from itop_bridge.journal.intake import IntakeJournal, Received
+from itop_bridge.journal.landing import Tally
 from itop_bridge.journal.store import Store
 from itop_bridge.journal.triage import Landing, TriageJournal
 from itop_bridge.log import Alarms
 from itop_bridge.outcome import Dropped, Rejected
 from itop_bridge.settings.load import load_settings
 from itop_bridge.triage.load import load_routing
-from itop_bridge.triage.triage import Triage, map_event
+from itop_bridge.triage.triage import Counters, Triage, map_event
 
 BASE = """\
 mqtt: {host: localhost}
