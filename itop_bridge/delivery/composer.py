@@ -22,8 +22,10 @@ from itop_bridge.delivery.plan import Advance, Append, Create, Reopen, Resolve, 
 from itop_bridge.delivery.storm import describe_lead, describe_storm
 from itop_bridge.delivery.style import Style
 from itop_bridge.delivery.text import Render, describe_scene
-from itop_bridge.journal.storm import StormCount
+from itop_bridge.journal.shadow import is_shadow
+from itop_bridge.journal.storm import StormCount, Umbrella
 
+_PARENT = "parent_incident_id"
 _NOTHING: Render = lambda _scene: ""  # noqa: E731 - a template like the others
 
 Write = Create | Append | Advance | Resolve | Reopen
@@ -42,8 +44,8 @@ class Composer:
     """What was found in the CMDB for a new incident; None: nothing was looked for."""
     storm: StormCount | None = None
     """What the case stands for, if it is a storm's."""
-    amid: str | None = None
-    """The ref of a storm's incident, while the storm holds and this case has one of its own."""
+    amid: Umbrella | None = None
+    """A storm's incident, while the storm holds and this case has one of its own."""
 
     def compose(self, step: Write, incident: Incident | None, org: int | None) -> Order:
         """The order of `step`. A create needs `org`, everything else the `incident` as it was read."""
@@ -78,13 +80,21 @@ class Composer:
             org=org,
             impact=backlog.impact,
             urgency=urgency,
-            references=name_references(writing, leave_out=left_out) | team,
+            references=name_references(writing, leave_out=left_out) | team | (parent := self._parent()),
             asset=asset.id if asset else None,
         )
         lent = dict.fromkeys([CI_LIST, *team], asset.id) if asset else {}
         optional = frozenset(attribute for attribute, _, _ in writing.references) - left_out
-        order = self._order("create", step, operation, script, self._opened(step, urgency), optional | lent.keys())
+        optional |= lent.keys() | parent.keys()
+        order = self._order("create", step, operation, script, self._opened(step, urgency), optional)
         return replace(order, lent=lent, facts={**order.facts, **self._tell_finding()})
+
+    def _parent(self) -> dict[str, str]:
+        """The storm's incident, where the route wants it linked and iTop takes it."""
+        rule, amid, profile = self.situation.policy.storm, self.amid, self.situation.case.profile
+        if not (rule and rule.link and amid) or is_shadow(amid.id) or self.refused(profile, _PARENT):
+            return {}
+        return {_PARENT: str(amid.id)}
 
     def _opened(self, step: Create, urgency: int) -> dict[str, Any]:
         """What holds for the case once its incident is there."""
@@ -120,7 +130,7 @@ class Composer:
     def _describe_omissions(self, left_out: frozenset[str]) -> str:
         """What the first log entry says is missing, and why; and where to find it."""
         refused = f"Left out, since iTop refused it: {', '.join(sorted(left_out))}." if left_out else ""
-        storm = f"Amid a storm of new cases, which {self.amid} tells of." if self.amid else ""
+        storm = f"Amid a storm of new cases, which {self.amid.ref} tells of." if self.amid else ""
         return "\n".join(filter(None, (refused, self.finding.note if self.finding else "", storm)))
 
     def _tell_finding(self) -> dict[str, str]:

@@ -470,7 +470,7 @@ class Delivery:
         storm = await self._journal.fetch_storm_count(case.id, step.through) if case.storm else None
         amid = None
         if isinstance(step, Create) and situation.policy.storm and not case.storm:
-            amid = await self._journal.fetch_storm_ref(case)
+            amid = await self._journal.fetch_umbrella(case)
         refused = self._references.is_refused
         composer = Composer(situation, job.style, self._new_token(), refused, job.finding, storm, amid)
         order = composer.compose(step, incident, org)

@@ -1,6 +1,7 @@
 """The filters, tests and text methods of expressions. There are no others, and none makes much out of little."""
 
 import datetime
+import ipaddress
 import operator
 import re
 import zoneinfo
@@ -112,9 +113,38 @@ def _moment(value: Any) -> datetime.datetime | None:
     return moment if moment and moment.tzinfo else None
 
 
+_SCHEME = re.compile(r"\b(h)tt(ps?://)|\b(f)t(p://)", re.IGNORECASE | re.ASCII)
+_DOTTED = re.compile(r"[\w.-]+")
+_COLONS = re.compile(r"[0-9a-fA-F:.]{2,}", re.ASCII)
+
+
+def _defang(value: Any) -> str:
+    """URLs, hosts and addresses in a text that nobody can click on: hxxps://evil[.]example, 192[.]0[.]2[.]1."""
+    text = to_text(value)
+    bound_text(len(text))
+    text = _SCHEME.sub(lambda found: f"{found[1]}xx{found[2]}" if found[1] else f"{found[3]}x{found[4]}", text)
+    text = _COLONS.sub(lambda found: found[0].replace(":", "[:]") if _is_address(found[0]) else found[0], text)
+    return _DOTTED.sub(lambda found: found[0].replace(".", "[.]") if _is_host(found[0]) else found[0], text)
+
+
+def _is_host(word: str) -> bool:
+    """An IPv4 address, or a name with a domain."""
+    labels = word.rstrip(".").split(".")
+    return _is_address(word) or (len(labels) > 1 and all(labels) and labels[-1].isalpha() and len(labels[-1]) > 1)
+
+
+def _is_address(word: str) -> bool:
+    try:
+        ipaddress.ip_address(word)
+    except ValueError:
+        return False
+    return True
+
+
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "count": len,
     "default": _default,
+    "defang": _defang,
     "first": _first,
     "int": _int,
     "isoformat": _isoformat,

@@ -10,7 +10,7 @@ from itop_bridge.errors import JournalFullError
 from itop_bridge.journal.case import Attempt, CaseState, Draft, Opening, Owing, Settlement
 from itop_bridge.journal.shadow import ShadowIncident, ShadowWrite, leave_shadow, load_shadows, record_shadow
 from itop_bridge.journal.store import Store
-from itop_bridge.journal.storm import StormCount, fetch_storm_count, fetch_storm_ref
+from itop_bridge.journal.storm import StormCount, Umbrella, fetch_storm_count, fetch_umbrella
 
 S = TypeVar("S")
 
@@ -136,10 +136,10 @@ class DeliveryJournal:
         """What the case of a storm stands for, when its intents up to `through` are told."""
         return await self._store.read(lambda sql: fetch_storm_count(sql, case_id, through))
 
-    async def fetch_storm_ref(self, case: CaseState) -> str | None:
-        """The ref of the incident of the storm that holds now where the case belongs; None if there is none."""
+    async def fetch_umbrella(self, case: CaseState) -> Umbrella | None:
+        """The incident of the storm that holds now where the case belongs; None if there is none."""
         now = self._clock()
-        return await self._store.read(lambda sql: fetch_storm_ref(sql, case.id, now))
+        return await self._store.read(lambda sql: fetch_umbrella(sql, case.id, now))
 
     async def record_attempt(self, draft: Draft) -> Attempt:
         """Journal a write that is about to be sent."""

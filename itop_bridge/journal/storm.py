@@ -14,6 +14,14 @@ MOST_URGENT = 1
 
 
 @dataclass(frozen=True, slots=True)
+class Umbrella:
+    """The incident of a storm."""
+
+    id: int
+    ref: str
+
+
+@dataclass(frozen=True, slots=True)
 class Shelter:
     """Where an alert goes that would open a case: `case_id` is None if it opens its own after all."""
 
@@ -90,15 +98,15 @@ def fetch_storm_count(sql: sqlite3.Connection, case_id: int, through: int) -> St
     return StormCount(int(cases), tuple((str(title), int(times)) for title, times in titles))
 
 
-def fetch_storm_ref(sql: sqlite3.Connection, case_id: int, now: float) -> str | None:
-    """The ref of the incident of the storm that holds now for a case's route and organisation."""
+def fetch_umbrella(sql: sqlite3.Connection, case_id: int, now: float) -> Umbrella | None:
+    """The incident of the storm that holds now for a case's route and organisation."""
     row = sql.execute(
-        "SELECT umbrella.ref FROM cases JOIN storms USING (route, organization)"
+        "SELECT umbrella.incident, umbrella.ref FROM cases JOIN storms USING (route, organization)"
         " JOIN cases AS umbrella ON umbrella.id = storms.case_id"
         " WHERE cases.id = ? AND until > ? AND umbrella.ref IS NOT NULL ORDER BY storms.case_id DESC LIMIT 1",
         (case_id, now),
     ).fetchone()
-    return str(row[0]) if row else None
+    return Umbrella(int(row[0]), str(row[1])) if row else None
 
 
 def _is_sheltered(sql: sqlite3.Connection, storm: int, key: str) -> bool:

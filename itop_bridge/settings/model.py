@@ -271,7 +271,7 @@ class Settings(Section):
         same = Policy.__dataclass_fields__.keys() - {"resolve", "resolve_path", "flapping", "storm"}
         rules = {name: getattr(route, name) for name in same}
         flapping = Flapping(route.flapping.changes, route.flapping.within) if route.flapping else None
-        storm = Storm(route.storm.cases, route.storm.within) if route.storm else None
+        storm = Storm(route.storm.cases, route.storm.within, route.storm.link) if route.storm else None
         way = route.resolve
         return Policy(**rules, resolve=way.when, resolve_path=way.path, flapping=flapping, storm=storm)
 

@@ -22,6 +22,8 @@ class Storm:
 
     cases: int
     within: float
+    link: bool = False
+    """Incidents that are made meanwhile get the storm's as their parent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -51,6 +51,8 @@ class StormRule(Section):
     """More new cases than this, of one organisation."""
     within: Annotated[float, Duration(least="10s", most="1h")]
     """In this time; and it is over when there were fewer for so long."""
+    link: bool = False
+    """Make the storm's incident the parent of those that are made while it holds. iTop may resolve them with it."""
 
 
 class PolicyKeys(Section):

@@ -3,6 +3,7 @@
 import pytest
 from rig import Rig, profile_of
 
+from itop_bridge.journal.storm import Umbrella
 from itop_bridge.settings.policy import Policy, Storm
 from itop_bridge.simulator.fault import Fault, Kind
 
@@ -88,6 +89,33 @@ async def test_the_most_urgent_alerts_have_incidents_of_their_own(rig):
     for incident in own:
         (entry,) = rig.entries(incident)
         assert f"Amid a storm of new cases, which {umbrella(rig)['ref']} tells of." in entry
+
+
+@pytest.mark.parametrize("link", [False, True])
+async def test_incidents_made_meanwhile_are_linked_where_the_route_says_so(tmp_path, link):
+    policy = Policy(storm=Storm(cases=5, within=5 * MINUTE, link=link))
+    async with Rig.open(tmp_path / "linked.db", profile_of(policy)) as rig:
+        await storm(rig, 10)
+        await rig.settle()
+        await storm(rig, 1, first=100, urgency=1)
+        await rig.settle()
+        children = [each for each in rig.incidents if int(each["parent_incident_id"] or 0) == umbrella(rig)["id"]]
+        assert len(children) == (1 if link else 0)
+
+
+async def test_an_itop_that_takes_no_parent_gets_the_incident_without_it(tmp_path, monkeypatch):
+    async def fetch(*_):
+        return Umbrella(99_999, "I-099999")
+
+    monkeypatch.setattr("itop_bridge.journal.delivery.DeliveryJournal.fetch_umbrella", fetch)
+    policy = Policy(storm=Storm(cases=5, within=5 * MINUTE, link=True))
+    async with Rig.open(tmp_path / "linked.db", profile_of(policy)) as rig:
+        await storm(rig, 10)
+        await rig.settle()
+        await storm(rig, 1, first=100, urgency=1)
+        await rig.settle()
+        assert len(rig.incidents) == 7
+        assert "reference_refused" in rig.alarms.active
 
 
 async def test_a_resolve_follows_its_alert_and_the_last_one_resolves_the_incident(rig):

@@ -5,7 +5,7 @@ import pytest
 from itop_bridge.alert import State
 from itop_bridge.journal.landing import Element, Landing, Owed, Verdict
 from itop_bridge.journal.store import Store
-from itop_bridge.journal.storm import StormCount, fetch_storm_count, fetch_storm_ref
+from itop_bridge.journal.storm import StormCount, Umbrella, fetch_storm_count, fetch_umbrella
 from itop_bridge.journal.triage import TriageJournal
 from itop_bridge.settings.policy import Storm
 
@@ -99,16 +99,18 @@ async def test_each_case_counts_once(desk):
     assert await desk.store.read(lambda sql: fetch_storm_count(sql, case_id, 2**62)) == StormCount(1, (("T", 3),))
 
 
-async def test_the_ref_is_that_of_the_storm_that_holds(desk):
-    async def ref():
-        return await desk.store.read(lambda sql: fetch_storm_ref(sql, 1, desk.now))
+async def test_the_incident_is_that_of_the_storm_that_holds(desk):
+    async def umbrella():
+        return await desk.store.read(lambda sql: fetch_umbrella(sql, 1, desk.now))
 
     await desk.land("a", "b", "c")
-    assert await ref() is None, "its incident is not made yet"
-    await desk.store.write(lambda sql: sql.execute("UPDATE cases SET ref = 'I-1' WHERE storm = 1").rowcount)
-    assert await ref() == "I-1"
+    assert await umbrella() is None, "its incident is not made yet"
+    await desk.store.write(
+        lambda sql: sql.execute("UPDATE cases SET ref = 'I-1', incident = 1 WHERE storm = 1").rowcount
+    )
+    assert await umbrella() == Umbrella(1, "I-1")
     desk.now += 61.0
-    assert await ref() is None
+    assert await umbrella() is None
 
 
 async def test_what_is_known_of_a_storm_goes_with_its_case(desk):
