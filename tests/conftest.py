@@ -1,6 +1,25 @@
-"""For every test: properties are not timed, since machines are slow and noisy at times."""
+"""For every test: properties are not timed, since machines are slow and noisy at times; the log is put away after it."""
 
+import logging
+
+import pytest
+import structlog
 from hypothesis import HealthCheck, settings
+
+from itop_bridge.log import chain, value
 
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
+
+
+@pytest.fixture(autouse=True)
+def _restored_log(monkeypatch):
+    monkeypatch.setattr(value, "_hidden", set())
+    root, ours = logging.getLogger(), logging.getLogger("itop_bridge")
+    levels = root.level, ours.level
+    yield
+    chain._replace_handlers([])
+    root.setLevel(levels[0])
+    ours.setLevel(levels[1])
+    structlog.reset_defaults()
+    structlog.contextvars.clear_contextvars()

@@ -17,6 +17,7 @@ from itop_bridge.delivery.composer import Composer
 from itop_bridge.delivery.enrichment import Enrichment
 from itop_bridge.delivery.failure import MOST_FAILURES
 from itop_bridge.delivery.flapping import Flap, decide_flapping
+from itop_bridge.delivery.fold import Backlog
 from itop_bridge.delivery.incident import Incident
 from itop_bridge.delivery.plan import Create, Drop, Idle, Park, Situation, Step, Wait, plan, plan_unread
 from itop_bridge.delivery.reading import Lookup, Reader
@@ -386,7 +387,7 @@ class Delivery:
             return None
         if not self._shadow.covers(style):
             case = await self._shadow.leave(case)
-        backlog = await self._backlogs.fold(case.id)
+        case, backlog = await self._fold(case)
         profile = style.profile
         ways = frozenset(self._sender.closed_ways)
         now = self._clock()
@@ -399,6 +400,12 @@ class Delivery:
             return Job(situation, style)
         await self._settle_step(situation, step)
         return None
+
+    async def _fold(self, case: CaseState) -> tuple[CaseState, Backlog]:
+        """What the case owes, and, read after it, whether anything fires: a resolve that lands in between must not be
+        settled as a log entry because its alert was still counted."""
+        backlog = await self._backlogs.fold(case.id)
+        return replace(case, firing=await self._journal.count_firing(case.id)), backlog
 
     async def _find_flap(self, case: CaseState, policy: Policy, now: float) -> Flap | None:
         """Whether the case flaps; the journal keeps that its incident was told."""
@@ -509,8 +516,7 @@ class Delivery:
                 await self._journal.change(case.id, resolved=0)
             elif not theirs:
                 return job
-        case = await self._journal.fetch_case(case.id)
-        backlog = await self._backlogs.fold(case.id)
+        case, backlog = await self._fold(await self._journal.fetch_case(case.id))
         return replace(job, situation=replace(job.situation, case=case, backlog=backlog))
 
     async def _settle_step(self, situation: Situation, step: Step) -> None:

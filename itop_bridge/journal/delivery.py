@@ -141,6 +141,10 @@ class DeliveryJournal:
         now = self._clock()
         return await self._store.read(lambda sql: fetch_umbrella(sql, case.id, now))
 
+    async def count_firing(self, case_id: int) -> int:
+        """Alerts of the case that fire now and that no person has dealt with."""
+        return await self._store.read(lambda sql: _count_firing(sql, case_id))
+
     async def record_attempt(self, draft: Draft) -> Attempt:
         """Journal a write that is about to be sent."""
         now = self._clock()
@@ -300,11 +304,15 @@ def _complete(sql: sqlite3.Connection, row: tuple[Any, ...]) -> CaseState:
     values["log_full"] = bool(values["log_full"])
     values["storm"] = bool(values["storm"])
     case_id = values["id"]
-    firing = sql.execute(
+    return CaseState(**values, attempts=_open_attempts(sql, case_id), firing=_count_firing(sql, case_id))
+
+
+def _count_firing(sql: sqlite3.Connection, case_id: int) -> int:
+    row = sql.execute(
         "SELECT count(*) FROM alerts WHERE case_id = ? AND state = 'firing' AND one_shot = 0 AND handled = 0",
         (case_id,),
-    ).fetchone()[0]
-    return CaseState(**values, attempts=_open_attempts(sql, case_id), firing=firing)
+    ).fetchone()
+    return int(row[0])
 
 
 def _open_attempts(sql: sqlite3.Connection, case_id: int) -> tuple[Attempt, ...]:

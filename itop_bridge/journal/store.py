@@ -271,7 +271,8 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA foreign_keys = OFF")  # the rows of one write come in any order
         connection.execute("PRAGMA busy_timeout = 5000")
-        connection.execute("PRAGMA cache_size = -16000")
+        # the writer's indexes are what is worth keeping in memory (KiB)
+        connection.execute(f"PRAGMA cache_size = {-4_000 if mode == 'ro' else -16_000}")
     except sqlite3.DatabaseError:
         connection.close()
         raise

@@ -110,6 +110,30 @@ async def test_an_alert_that_expired_is_resolved_when_its_resolve_comes_after_al
         assert world.incident()["status"] == "resolved"
 
 
+@pytest.mark.parametrize("twice", [False, True])
+async def test_a_resolve_that_lands_while_its_case_is_read_resolves(path, monkeypatch, twice):
+    """It was settled as a log entry, since its alert was still counted as firing: the incident stayed open for ever."""
+    async with Rig.open(path) as rig:
+        await rig.fires()
+        await rig.settle(10 * MINUTE)
+        fold, landed = rig.journal.fold_pending, []
+
+        async def land_first(*args, **kwargs):
+            if not landed:
+                landed.append(await rig.resolves())
+            return await fold(*args, **kwargs)
+
+        await rig.fires(content="more")
+        if twice:
+            await rig.fires("a2", content="another")
+            await rig.resolves("a2")
+        monkeypatch.setattr(rig.journal, "fold_pending", land_first)
+        await rig.settle()
+        await rig.settle(MINUTE)
+        assert landed
+        assert rig.incident()["status"] == "resolved"
+
+
 async def test_a_case_whose_look_is_due_does_not_keep_delivery_busy(path):
     """A second before its look was made, it was planned again and again."""
     async with World.open(path) as world:

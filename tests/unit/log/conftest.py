@@ -1,26 +1,11 @@
-"""The log of a test: set up, read back, and put away."""
+"""The log of a test, read back."""
 
 import io
 import json
-import logging
 
 import pytest
-import structlog
 
-from itop_bridge.log import chain, configure_log, value
-
-
-@pytest.fixture(autouse=True)
-def restored(monkeypatch):
-    monkeypatch.setattr(value, "_hidden", set())
-    root, ours = logging.getLogger(), logging.getLogger("itop_bridge")
-    levels = root.level, ours.level
-    yield
-    chain._replace_handlers([])
-    root.setLevel(levels[0])
-    ours.setLevel(levels[1])
-    structlog.reset_defaults()
-    structlog.contextvars.clear_contextvars()
+from itop_bridge.log import configure_log
 
 
 @pytest.fixture
