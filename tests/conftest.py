@@ -1,4 +1,4 @@
-"""For every test: properties are not timed, since machines are slow and noisy at times; the log is put away after it."""
+"""For every test: properties are not timed, since machines are slow and noisy at times; its log is put away."""
 
 import logging
 
