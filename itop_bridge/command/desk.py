@@ -226,7 +226,7 @@ class Desk:
         return entry.only_new(_messages(shown.fields.get(log)) for shown in answer.objects)
 
     def _read(self, shown: Object) -> Incident:
-        return read_incident(shown, ServerClock(), self._around.clock())
+        return read_incident(shown, ServerClock())
 
     # writing
 

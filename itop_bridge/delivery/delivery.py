@@ -101,13 +101,13 @@ class Delivery:
         self._expire_at = 0.0
         self._new_token = new_token
         self._server_clock = ServerClock()
-        self._reader = Reader(gate, self._server_clock, pace.monotonic)
+        self._reader = Reader(gate, self._server_clock)
         self._references = References(gate, pace.monotonic)
         self._sender = Sender(journal, gate, self._server_clock, alarms, pace, self._refuse, on_write)
         self._styles = Styles(journal.fetch_profile)
         self._enrichment = Enrichment(gate, journal, self._styles, alarms, pace.monotonic)
         self._backlogs = Backlogs(journal)
-        self._shadow = Shadow(journal, pace.clock, pace.monotonic, everything=shadow)
+        self._shadow = Shadow(journal, pace.clock, everything=shadow)
         self._verification = Verification(
             journal,
             gate,

@@ -26,5 +26,3 @@ class Incident:
     """As iTop wrote it; empty if it never was resolved."""
     resolved_at: float | None
     """Seconds since the epoch, of this machine's clock; None if not resolved, or if iTop's clock is not known yet."""
-    read_at: float
-    """Monotonic seconds."""

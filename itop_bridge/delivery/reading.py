@@ -1,7 +1,7 @@
 """Reading iTop for many cases at once: on a real iTop, 200 incidents cost what one costs (transcripts 773-777)."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -68,10 +68,9 @@ class Lookup:
 class Reader:
     """Reads incidents, for a round of cases in as few calls as it can."""
 
-    def __init__(self, gate: Gate, server_clock: ServerClock, monotonic: Callable[[], float]) -> None:
+    def __init__(self, gate: Gate, server_clock: ServerClock) -> None:
         self._gate = gate
         self._server_clock = server_clock
-        self._monotonic = monotonic
 
     async def fetch_incidents(self, iclass: str, ids: Iterable[int]) -> dict[int, Incident]:
         """The incidents among `ids` that iTop shows; one that was deleted or is out of sight is missing."""
@@ -131,10 +130,10 @@ class Reader:
         return found
 
     def _incident(self, shown: Object) -> Incident:
-        return read_incident(shown, self._server_clock, self._monotonic())
+        return read_incident(shown, self._server_clock)
 
 
-def read_incident(shown: Object, server_clock: ServerClock, read_at: float) -> Incident:
+def read_incident(shown: Object, server_clock: ServerClock) -> Incident:
     """An object that was read with FIELDS."""
     fields = shown.fields
     return Incident(
@@ -152,7 +151,6 @@ def read_incident(shown: Object, server_clock: ServerClock, read_at: float) -> I
         last_update=str(fields["last_update"]),
         resolution_date=str(fields["resolution_date"]),
         resolved_at=server_clock.read(str(fields["resolution_date"])),
-        read_at=read_at,
     )
 
 

@@ -31,13 +31,11 @@ class Shadow:
         self,
         journal: DeliveryJournal,
         clock: Callable[[], float],
-        monotonic: Callable[[], float],
         *,
         everything: bool = False,
     ) -> None:
         self._journal = journal
         self._clock = clock
-        self._monotonic = monotonic
         self.everything = everything
 
     def covers(self, style: Style) -> bool:
@@ -67,7 +65,6 @@ class Shadow:
             last_update=str(shadow.changed),
             resolution_date=str(shadow.resolved) if is_resolved else "",
             resolved_at=shadow.resolved,
-            read_at=self._monotonic(),
         )
 
     async def keep(self, order: Order, incident: Incident | None) -> None:

@@ -64,7 +64,7 @@ def _plan_case(owed: Sequence[Owed], landing: Landing, style: Style, now: float)
         yield first
         if first.operation is None and not backlog.is_empty:
             known = _suppose_case(owed[0], profile, firing=int(fires), incident=_INCIDENT)
-            yield _plan_call(OPEN, _situation(known, backlog, profile, now), _suppose_incident(now), style)
+            yield _plan_call(OPEN, _situation(known, backlog, profile, now), _suppose_incident(), style)
     except ExpressionError as error:
         yield Call(NEW, f"text_failed: {error}")
 
@@ -103,7 +103,7 @@ def _take_texts(operation: Mapping[str, Any], log: str) -> tuple[dict[str, Any],
     return {**operation, "fields": fields}, texts
 
 
-def _suppose_incident(now: float) -> Incident:
+def _suppose_incident() -> Incident:
     """Open, and held by nobody."""
     return Incident(
         id=_INCIDENT,
@@ -120,7 +120,6 @@ def _suppose_incident(now: float) -> Incident:
         last_update=_UPDATED,
         resolution_date="",
         resolved_at=None,
-        read_at=now,
     )
 
 

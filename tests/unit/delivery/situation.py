@@ -112,7 +112,6 @@ def incident(**changes):
         "last_update": "2026-11-24 10:00:00",
         "resolution_date": "",
         "resolved_at": None,
-        "read_at": 0.0,
     }
     return Incident(**{**known, **changes})
 
