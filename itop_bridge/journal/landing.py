@@ -8,6 +8,9 @@ from itop_bridge.alert import State
 from itop_bridge.outcome import Dropped, Rejected
 from itop_bridge.settings.policy import Storm
 
+MOST_DETAIL = 2_000
+"""Characters of a dead letter's detail that are kept."""
+
 
 @dataclass(frozen=True, slots=True)
 class Owed:

@@ -5,11 +5,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from itop_bridge.alert import Event
-from itop_bridge.journal.landing import Element
+from itop_bridge.journal.landing import MOST_DETAIL, Element
 from itop_bridge.outcome import Dropped, Rejected
-
-MOST_DETAIL = 2_000
-"""Characters of a reason that are kept."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,10 @@ from itop_bridge.itop.client import Client, Connection
 from itop_bridge.itop.gate import Gate
 from itop_bridge.itop.pace import Concurrency, Pacer
 from itop_bridge.journal.delivery import DeliveryJournal
+from itop_bridge.journal.landing import Element, Landing, Owed
 from itop_bridge.journal.profile import Profile
 from itop_bridge.journal.store import Store
-from itop_bridge.journal.triage import Element, Landing, Owed, TriageJournal
+from itop_bridge.journal.triage import TriageJournal
 from itop_bridge.log import Alarms
 from itop_bridge.settings.policy import Policy
 from itop_bridge.simulator.server import serve

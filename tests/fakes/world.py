@@ -26,7 +26,7 @@ from itop_bridge.itop.gate import Gate
 from itop_bridge.itop.operation import Operations
 from itop_bridge.itop.pace import Concurrency, Pacer
 from itop_bridge.journal.delivery import DeliveryJournal
-from itop_bridge.journal.triage import Element, Landing, Owed
+from itop_bridge.journal.landing import Element, Landing, Owed
 from itop_bridge.simulator import operation
 from itop_bridge.simulator.failure import RefusedError, RestError
 from itop_bridge.simulator.fault import Fault, Kind

@@ -29,7 +29,7 @@ from itop_bridge.itop.lifecycle import Phase
 from itop_bridge.journal import delivery as journal
 from itop_bridge.journal.case import CaseState
 from itop_bridge.journal.delivery import DeliveryJournal
-from itop_bridge.journal.triage import Verdict
+from itop_bridge.journal.landing import Verdict
 from itop_bridge.settings.policy import Policy
 
 Patch = pytest.MonkeyPatch

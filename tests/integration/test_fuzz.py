@@ -23,7 +23,7 @@ async def test_a_fault_of_ours_is_found(monkeypatch):
 
 
 async def test_a_lost_element_is_found(monkeypatch):
-    monkeypatch.setattr("itop_bridge.journal.triage._Transaction._drop", lambda *_: None)
+    monkeypatch.setattr("itop_bridge.journal.batch.Batch._drop", lambda *_: None)
     ended = await fuzz.run(1, lambda so_far: so_far.messages < 100)
     assert any(text.startswith("lost") for text, *_ in ended.findings)
 

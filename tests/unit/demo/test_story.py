@@ -6,7 +6,7 @@ import pytest
 from itop_bridge.alert import Event
 from itop_bridge.demo.configuration import write_configuration
 from itop_bridge.demo.story import ATTACK, RESOLVED, opening, resolution, storm
-from itop_bridge.journal.triage import Landing
+from itop_bridge.journal.landing import Landing
 from itop_bridge.outcome import Dropped, Rejected
 from itop_bridge.settings.load import load_settings
 from itop_bridge.triage.load import load_routing

@@ -2,8 +2,8 @@
 
 from itop_bridge.alert import State
 from itop_bridge.intent import Case, Texts, Writing
+from itop_bridge.journal.landing import Element, Landing, Owed
 from itop_bridge.journal.profile import Profile
-from itop_bridge.journal.triage import Element, Landing, Owed
 from itop_bridge.settings.policy import Policy
 
 PROFILE = Profile("r", "f", Policy(), Writing(Texts("t", "d", "c", "a", "r", "s")))

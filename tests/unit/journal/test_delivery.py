@@ -6,7 +6,8 @@ from landing import PROFILE, fires, resolves
 from itop_bridge.intent import Case
 from itop_bridge.journal.case import Draft, Settlement
 from itop_bridge.journal.delivery import _LEFT_IN_FLIGHT, DeliveryJournal
-from itop_bridge.journal.triage import Owed, TriageJournal
+from itop_bridge.journal.landing import Owed
+from itop_bridge.journal.triage import TriageJournal
 from itop_bridge.settings.policy import Policy
 from itop_bridge.triage.repeat import decide_landing
 

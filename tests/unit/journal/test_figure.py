@@ -2,7 +2,8 @@ import pytest
 from landing import PROFILE, fires
 
 from itop_bridge.journal.figure import _BACKLOG, Figures
-from itop_bridge.journal.triage import Element, TriageJournal
+from itop_bridge.journal.landing import Element
+from itop_bridge.journal.triage import TriageJournal
 from itop_bridge.outcome import Dropped, Rejected
 from itop_bridge.triage.repeat import decide_landing
 

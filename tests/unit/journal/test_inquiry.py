@@ -8,8 +8,9 @@ from itop_bridge.journal.case import Draft, Settlement
 from itop_bridge.journal.delivery import DeliveryJournal
 from itop_bridge.journal.inquiry import MOST_PAYLOAD, MOST_TOPIC, CaseFilter, Inquiry, LetterFilter, show_bytes
 from itop_bridge.journal.intake import IntakeJournal, Received
+from itop_bridge.journal.landing import Element
 from itop_bridge.journal.operation import Operations
-from itop_bridge.journal.triage import Element, TriageJournal
+from itop_bridge.journal.triage import TriageJournal
 from itop_bridge.outcome import Dropped, Rejected
 from itop_bridge.triage.repeat import decide_landing, decide_retry
 

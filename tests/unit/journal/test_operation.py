@@ -8,9 +8,10 @@ from landing import PROFILE, fires
 from itop_bridge.alert import Event
 from itop_bridge.journal.case import Draft, Settlement
 from itop_bridge.journal.delivery import DeliveryJournal
+from itop_bridge.journal.landing import Element
 from itop_bridge.journal.operation import Operations
 from itop_bridge.journal.schema import load_migrations
-from itop_bridge.journal.triage import Element, TriageJournal
+from itop_bridge.journal.triage import TriageJournal
 from itop_bridge.outcome import Rejected
 from itop_bridge.triage.repeat import decide_landing, decide_retry
 

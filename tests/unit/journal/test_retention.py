@@ -10,9 +10,10 @@ from itop_bridge.journal import retention as module
 from itop_bridge.journal.case import Draft, Settlement
 from itop_bridge.journal.delivery import DeliveryJournal
 from itop_bridge.journal.intake import IntakeJournal, Received
+from itop_bridge.journal.landing import Element
 from itop_bridge.journal.operation import Operations
 from itop_bridge.journal.retention import Retention
-from itop_bridge.journal.triage import Element, TriageJournal
+from itop_bridge.journal.triage import TriageJournal
 from itop_bridge.outcome import Dropped, Rejected
 from itop_bridge.settings.policy import Policy
 from itop_bridge.triage.repeat import decide_landing

@@ -2,8 +2,8 @@ import pytest
 from landing import fires
 
 from itop_bridge.alert import Event
+from itop_bridge.journal.landing import Element
 from itop_bridge.journal.retry import Retry, Traces, find_own
-from itop_bridge.journal.triage import Element
 from itop_bridge.outcome import Dropped, Rejected
 
 EVENT = Event(7, b"t", b"{}", 1.0)

@@ -1,7 +1,7 @@
 import pytest
 
 from itop_bridge.alert import State
-from itop_bridge.journal.triage import Landing, Seen, Verdict
+from itop_bridge.journal.landing import Landing, Seen, Verdict
 from itop_bridge.triage.repeat import decide_landing, decide_replay, decide_retry
 
 T = 1_000.0

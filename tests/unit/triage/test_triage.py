@@ -8,9 +8,9 @@ from structlog.testing import capture_logs
 
 from itop_bridge.alert import Event
 from itop_bridge.journal.intake import IntakeJournal, Received
-from itop_bridge.journal.landing import Tally
+from itop_bridge.journal.landing import Landing, Tally
 from itop_bridge.journal.store import Store
-from itop_bridge.journal.triage import Landing, TriageJournal
+from itop_bridge.journal.triage import TriageJournal
 from itop_bridge.log import Alarms
 from itop_bridge.outcome import Dropped, Rejected
 from itop_bridge.settings.load import load_settings
