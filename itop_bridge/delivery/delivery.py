@@ -31,8 +31,9 @@ from itop_bridge.itop.error import ITopError, NotAllowedError, PermanentError, U
 from itop_bridge.itop.gate import Gate
 from itop_bridge.itop.lifecycle import Phase
 from itop_bridge.journal.case import Attempt, CaseState, Settlement
-from itop_bridge.journal.delivery import LOOK_TOGETHER_S, DeliveryJournal
+from itop_bridge.journal.delivery import DeliveryJournal
 from itop_bridge.journal.shadow import is_shadow
+from itop_bridge.journal.turn import LOOK_TOGETHER_S
 from itop_bridge.log import Alarms, Faults
 from itop_bridge.settings.policy import Policy
 

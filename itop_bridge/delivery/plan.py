@@ -16,7 +16,7 @@ from itop_bridge.delivery.fold import Backlog, find_news
 from itop_bridge.delivery.incident import Incident
 from itop_bridge.itop.lifecycle import Phase, reopen_stimulus, resolve_stimulus
 from itop_bridge.journal.case import CaseState
-from itop_bridge.journal.delivery import LOOK_TOGETHER_S
+from itop_bridge.journal.turn import LOOK_TOGETHER_S
 from itop_bridge.settings.policy import Policy
 
 

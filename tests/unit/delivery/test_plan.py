@@ -27,7 +27,7 @@ from itop_bridge.delivery.plan import (
     plan,
     plan_unread,
 )
-from itop_bridge.journal.delivery import LOOK_TOGETHER_S
+from itop_bridge.journal.turn import LOOK_TOGETHER_S
 from itop_bridge.settings.policy import Policy
 
 HOUR = 3600.0
