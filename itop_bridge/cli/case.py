@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from itop_bridge.cli.control import (
     add_operator_options,
-    ask,
+    answer,
     check_may_change,
     confirm,
+    count_found,
     operate,
     read_count,
     read_moment,
-    say,
     say_json,
     tell,
 )
@@ -135,17 +135,9 @@ def _row(case: Mapping[str, Any]) -> dict[str, Any]:
 def run_show(args: argparse.Namespace) -> int:
     """Print a case with its life."""
 
-    async def work(door: "Door") -> int:
-        from itop_bridge.control.request import ShowCase  # noqa: PLC0415 - heavy
+    from itop_bridge.control.request import ShowCase  # noqa: PLC0415 - heavy
 
-        case = await door.ask(ShowCase(args.case))
-        if args.json:
-            say_json(case)
-        else:
-            say(*describe_case(case))
-        return 0
-
-    return operate(args, work)
+    return answer(args, ShowCase(args.case), describe_case)
 
 
 def describe_case(case: Mapping[str, Any]) -> list[str]:
@@ -192,44 +184,29 @@ def _follow(case: Mapping[str, Any]) -> Iterator[tuple[float, str, str]]:
 
 def run_resolve(args: argparse.Namespace) -> int:
     """Resolve; asks first, after it has told how many."""
+    from itop_bridge.control.request import ResolveCases  # noqa: PLC0415 - heavy
+
     check_may_change(args)
     if not args.dry_run and not args.yes:
-        found = operate(args, lambda door: _count(door, args))
+        found = count_found(args, ResolveCases(args.route, args.since, dry_run=True))
         if found and not confirm(args, f"Resolve {_number(found)} of the route {escape(args.route)}?"):
             tell("nothing was done")
             return 1
 
-    async def work(door: "Door") -> int:
-        from itop_bridge.control.request import ResolveCases  # noqa: PLC0415 - heavy
-
-        request = ResolveCases(args.route, args.since, dry_run=args.dry_run, wait=not args.no_wait)
-        answer = await ask(door, request)
-        if args.json:
-            say_json(answer)
-        else:
-            say(summarise_resolve(answer, dry_run=args.dry_run))
-        return 0
-
-    return operate(args, work)
+    request = ResolveCases(args.route, args.since, dry_run=args.dry_run, wait=not args.no_wait)
+    return answer(args, request, lambda told: [summarise_resolve(told, dry_run=args.dry_run)])
 
 
-async def _count(door: "Door", args: argparse.Namespace) -> int:
-    from itop_bridge.control.request import ResolveCases  # noqa: PLC0415 - heavy
-
-    found: int = (await door.ask(ResolveCases(args.route, args.since, dry_run=True)))["found"]
-    return found
-
-
-def summarise_resolve(answer: Mapping[str, Any], *, dry_run: bool) -> str:
+def summarise_resolve(told: Mapping[str, Any], *, dry_run: bool) -> str:
     """What was done, and what is still owed to iTop. Pure."""
-    if not answer["found"]:
+    if not told["found"]:
         return "no open incident to resolve"
     if dry_run:
-        return f"would resolve {_number(answer['found'])}"
-    head = f"asked for the resolution of {_number(answer['changed'])}"
-    if not answer["running"]:
+        return f"would resolve {_number(told['found'])}"
+    head = f"asked for the resolution of {_number(told['changed'])}"
+    if not told["running"]:
         return f"{head}: taken up when the daemon starts"
-    return f"{head}: {answer['changed'] - answer['owed']} settled, {answer['owed']} still owed to iTop"
+    return f"{head}: {told['changed'] - told['owed']} settled, {told['owed']} still owed to iTop"
 
 
 def _number(count: int) -> str:

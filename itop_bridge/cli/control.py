@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,6 +73,32 @@ async def ask(door: "Door", request: "Request") -> dict[str, Any]:
             advance(done, total)
 
         return await door.ask(request, tell)
+
+
+def answer(args: argparse.Namespace, request: "Request", describe: Callable[[dict[str, Any]], Iterable[str]]) -> int:
+    """Ask one thing and print what comes back: with `--json` as it is, else in the lines of `describe`.
+
+    Raises BridgeError.
+    """
+
+    async def work(door: "Door") -> int:
+        told = await ask(door, request)
+        if args.json:
+            say_json(told)
+        else:
+            say(*describe(told))
+        return 0
+
+    return operate(args, work)
+
+
+def count_found(args: argparse.Namespace, request: "Request") -> int:
+    """How many a request is about, which is given as a dry run. Raises BridgeError."""
+
+    async def work(door: "Door") -> int:
+        return int((await door.ask(request))["found"])
+
+    return operate(args, work)
 
 
 def check_may_change(args: argparse.Namespace, *, has_dry_run: bool = True) -> None:

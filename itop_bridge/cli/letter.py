@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from itop_bridge.cli.control import (
     add_operator_options,
-    ask,
+    answer,
     check_may_change,
     confirm,
+    count_found,
     operate,
     read_count,
     read_duration,
-    say,
     say_json,
     tell,
 )
@@ -151,17 +151,9 @@ def _describe_source(letter: Mapping[str, Any]) -> str:
 def run_show(args: argparse.Namespace) -> int:
     """Print all that is known of one dead letter."""
 
-    async def work(door: "Door") -> int:
-        from itop_bridge.control.request import ShowLetter  # noqa: PLC0415 - heavy
+    from itop_bridge.control.request import ShowLetter  # noqa: PLC0415 - heavy
 
-        letter = await door.ask(ShowLetter(args.id))
-        if args.json:
-            say_json(letter)
-        else:
-            say(*describe_letter(letter))
-        return 0
-
-    return operate(args, work)
+    return answer(args, ShowLetter(args.id), describe_letter)
 
 
 def describe_letter(letter: Mapping[str, Any]) -> list[str]:
@@ -191,28 +183,19 @@ def _describe_size(letter: Mapping[str, Any]) -> str | None:
 
 def run_retry(args: argparse.Namespace) -> int:
     """Try them again, and tell what became of them."""
+    from itop_bridge.control.request import RetryLetters  # noqa: PLC0415 - heavy
+
     check_may_change(args)
-    wanted = _choice_of(args)
-
-    async def work(door: "Door") -> int:
-        from itop_bridge.control.request import RetryLetters  # noqa: PLC0415 - heavy
-
-        answer = await ask(door, RetryLetters(wanted, dry_run=args.dry_run))
-        if args.json:
-            say_json(answer)
-        else:
-            say(summarise_retry(answer, dry_run=args.dry_run))
-        return 0
-
-    return operate(args, work)
+    request = RetryLetters(_choice_of(args), dry_run=args.dry_run)
+    return answer(args, request, lambda told: [summarise_retry(told, dry_run=args.dry_run)])
 
 
-def summarise_retry(answer: Mapping[str, Any], *, dry_run: bool) -> str:
+def summarise_retry(told: Mapping[str, Any], *, dry_run: bool) -> str:
     """`retried 1200: 1190 landed, 3 dropped, 7 dead again`. Pure."""
-    if dry_run or not answer["changed"]:
-        return _summarise_none(answer, "retry", dry_run=dry_run)
-    head = f"retried {answer['changed']}"
-    if not answer["running"]:
+    if dry_run or not told["changed"]:
+        return _summarise_none(told, "retry", dry_run=dry_run)
+    head = f"retried {told['changed']}"
+    if not told["running"]:
         return f"{head}: taken up when the daemon starts"
     words = {
         "landed": "landed",
@@ -221,46 +204,36 @@ def summarise_retry(answer: Mapping[str, Any], *, dry_run: bool) -> str:
         "dead": "dead again",
         "retrying": "not worked off yet",
     }
-    return f"{head}: {', '.join(f'{answer[key]} {word}' for key, word in words.items() if answer[key])}"
+    return f"{head}: {', '.join(f'{told[key]} {word}' for key, word in words.items() if told[key])}"
 
 
 def run_drop(args: argparse.Namespace) -> int:
     """Give them up; `--all` asks first."""
+    from itop_bridge.control.request import DropLetters  # noqa: PLC0415 - heavy
+
     check_may_change(args)
     wanted = _choice_of(args)
     if args.all and not args.dry_run and not args.yes:
-        found = operate(args, lambda door: _count(door, wanted))
+        found = count_found(args, DropLetters(wanted, dry_run=True))
         if found and not confirm(args, f"Drop {_number(found)}?"):
             tell("nothing was done")
             return 1
 
-    async def work(door: "Door") -> int:
-        from itop_bridge.control.request import DropLetters  # noqa: PLC0415 - heavy
-
-        answer = await ask(door, DropLetters(wanted, dry_run=args.dry_run))
-        if args.json:
-            say_json(answer)
-        elif args.dry_run or not answer["changed"]:
-            say(_summarise_none(answer, "drop", dry_run=args.dry_run))
-        else:
-            say(f"dropped {answer['changed']}")
-        return 0
-
-    return operate(args, work)
+    request = DropLetters(wanted, dry_run=args.dry_run)
+    return answer(args, request, lambda told: [_summarise_drop(told, dry_run=args.dry_run)])
 
 
-async def _count(door: "Door", wanted: "LetterFilter") -> int:
-    from itop_bridge.control.request import DropLetters  # noqa: PLC0415 - heavy
+def _summarise_drop(told: Mapping[str, Any], *, dry_run: bool) -> str:
+    if dry_run or not told["changed"]:
+        return _summarise_none(told, "drop", dry_run=dry_run)
+    return f"dropped {told['changed']}"
 
-    found: int = (await door.ask(DropLetters(wanted, dry_run=True)))["found"]
-    return found
 
-
-def _summarise_none(answer: Mapping[str, Any], verb: str, *, dry_run: bool) -> str:
-    if dry_run and answer["found"]:
-        return f"would {verb} {_number(answer['found'])}"
-    if verb == "retry" and answer["found"]:
-        return f"{_number(answer['found'])} cannot be retried: what was written then is no longer known. Drop it"
+def _summarise_none(told: Mapping[str, Any], verb: str, *, dry_run: bool) -> str:
+    if dry_run and told["found"]:
+        return f"would {verb} {_number(told['found'])}"
+    if verb == "retry" and told["found"]:
+        return f"{_number(told['found'])} cannot be retried: what was written then is no longer known. Drop it"
     return f"no open dead letter to {verb}"
 
 
