@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from itop_bridge.cli.parser import add_config_option, config_of
+from itop_bridge.errors import UsageError
 
 
 def add_parser(subparsers: Any) -> None:
@@ -21,7 +22,10 @@ def add_parser(subparsers: Any) -> None:
     formats = subjects.add_parser("formats", help="the bundled formats as a table; with --config the site's own, too")
     add_config_option(formats)
     formats.set_defaults(run=show_formats)
-    subjects.add_parser("events", help="the log's events and what they tell").set_defaults(run=show_events)
+    events = subjects.add_parser("events", help="the log's events and alarms, what they tell and what to do about them")
+    events.add_argument("name", nargs="?", metavar="NAME", help="all about this event or alarm; by default a list")
+    events.add_argument("--markdown", action="store_true", help="tables in Markdown, as docs/log-events.md has them")
+    events.set_defaults(run=show_events)
     subjects.add_parser("metrics", help="the metrics of /metrics as a table").set_defaults(run=show_metrics)
 
 
@@ -72,12 +76,23 @@ def show_formats(args: argparse.Namespace) -> int:
     return 0
 
 
-def show_events(_args: argparse.Namespace) -> int:
-    """Print the catalogue of log events."""
-    from itop_bridge.log import EVENTS  # noqa: PLC0415 - heavy
+def show_events(args: argparse.Namespace) -> int:
+    """Print the catalogue of log events and alarms, or one entry of it. Raises UsageError if there is no such entry."""
+    from itop_bridge.log import table  # noqa: PLC0415 - heavy
 
-    width = max(map(len, EVENTS))
-    _print("\n".join(f"{name:<{width}}  {meaning}" for name, meaning in EVENTS.items()))
+    if args.markdown:
+        tables = (table.tabulate_troubles(), table.tabulate_news(), table.tabulate_alarms())
+        _print("\n\n".join("\n".join(lines) for lines in tables))
+    elif args.name is None:
+        _print("\n".join(table.list_entries()))
+    else:
+        try:
+            lines = table.describe_entry(args.name)
+        except KeyError:
+            raise UsageError(
+                f"there is no event or alarm {args.name!r}: `itop-bridge show events` lists them"
+            ) from None
+        _print("\n".join(lines))
     return 0
 
 

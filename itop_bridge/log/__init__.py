@@ -4,25 +4,31 @@ Secrets are masked, and whatever an attacker wrote stays on its line. Get a logg
 """
 
 from itop_bridge.log.alarm import Alarm, Alarms
-from itop_bridge.log.catalogue import EVENTS, KEYS, UnknownEventError
+from itop_bridge.log.catalogue import ALARMS, EVENTS, KEYS
 from itop_bridge.log.chain import configure_log, get_logger
+from itop_bridge.log.contract import ContractError, find_breach
+from itop_bridge.log.entry import Condition, Event
 from itop_bridge.log.failure import chain_of, describe_error
 from itop_bridge.log.fault import Faults
 from itop_bridge.log.line import LAYOUTS, escape_text
 from itop_bridge.log.value import hide_secret
 
 __all__ = [
+    "ALARMS",
     "EVENTS",
     "KEYS",
     "LAYOUTS",
     "Alarm",
     "Alarms",
+    "Condition",
+    "ContractError",
+    "Event",
     "Faults",
-    "UnknownEventError",
     "chain_of",
     "configure_log",
     "describe_error",
     "escape_text",
+    "find_breach",
     "get_logger",
     "hide_secret",
 ]

@@ -9,7 +9,7 @@ from typing import Any, TextIO
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
-from itop_bridge.log.catalogue import EVENTS, UnknownEventError
+from itop_bridge.log.contract import ContractError, find_breach
 from itop_bridge.log.failure import chain_of, describe_error
 from itop_bridge.log.line import make_renderer
 from itop_bridge.log.value import tame_mapping
@@ -37,7 +37,7 @@ def configure_log(
 
     `layout` is one of LAYOUTS; by default `console` where `stream` (stderr) is a terminal, else `json`. `file` is
     written besides, as JSON lines, and rotated; as ECS if that is the layout. `strict` is for tests: an event that is
-    not in the catalogue raises UnknownEventError. Raises OSError if the file cannot be opened.
+    not as the catalogue says raises ContractError. Raises OSError if the file cannot be opened.
     """
     stream = sys.stderr if stream is None else stream
     layout = layout or ("console" if stream.isatty() else "json")
@@ -51,7 +51,7 @@ def configure_log(
     number = logging.getLevelNamesMapping()[level.upper()]
     logging.getLogger(_LOGGER).setLevel(number)
     logging.getLogger().setLevel(logging.WARNING)
-    checks: list[Processor] = [_refuse_unknown] if strict else []
+    checks: list[Processor] = [refuse_breach] if strict else []
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -89,16 +89,21 @@ def _replace_handlers(handlers: list[logging.Handler]) -> None:
 # processors: each takes the event and gives it on
 
 
-def _refuse_unknown(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    if event["event"] not in EVENTS:
-        raise UnknownEventError(f"{event['event']!r} is not in the catalogue of log events (itop_bridge.log.EVENTS)")
+def refuse_breach(_logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    """For tests. Raises ContractError if the event is not as the catalogue says."""
+    named = {**event, "failure": None} if event.get("exc_info") else event
+    level = "error" if method == "exception" else method
+    facts = {key: value for key, value in named.items() if key not in ("event", "exc_info") and key[0] != "_"}
+    if breach := find_breach(event["event"], level, facts):
+        raise ContractError(breach)
     return event
 
 
 def _name_foreign(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """A library's record: its text is not a name of the catalogue."""
-    record = event["_record"]
-    return {**event, "event": "library.warned", "logger": record.name, "message": event["event"]}
+    record: logging.LogRecord = event["_record"]
+    name = "library.failed" if record.levelno >= logging.ERROR else "library.warned"
+    return {**event, "event": name, "logger": record.name, "message": event["event"]}
 
 
 def _describe_failure(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

@@ -137,8 +137,8 @@ def _name_by_ecs(event: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 def _tell(event: Mapping[str, Any]) -> str:
     """What a person reads: a library's text; else the event and why."""
-    said = event.get("message") or event.get("reason")
-    if event["event"] == "library.warned":
+    said = event.get("message") or event.get("reason") or event.get("detail")
+    if "message" in event:
         return str(said)
     return f"{event['event']}: {said}" if said else str(event["event"])
 

@@ -4,7 +4,8 @@ import pytest
 import yaml
 
 from itop_bridge.cli.main import main
-from itop_bridge.log import EVENTS
+from itop_bridge.log import ALARMS, EVENTS
+from itop_bridge.log.table import tabulate_alarms, tabulate_news, tabulate_troubles
 
 GOOD = """\
 mqtt: {host: localhost}
@@ -37,11 +38,31 @@ def test_the_schema_is_json(capsys):
 
 
 @pytest.mark.parametrize("name", ["incident.created", "alarm.raised"])
-def test_the_events_are_shown_with_their_meaning(capsys, name):
+def test_the_events_and_alarms_are_shown_with_their_level_and_meaning(capsys, name):
     assert main(["show", "events"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == len(EVENTS)
-    assert any(line.split() == [name, *EVENTS[name].split()] for line in lines)
+    assert len(lines) == len(EVENTS) + len(ALARMS)
+    assert any(line.split() == [name, EVENTS[name].level, *EVENTS[name].meaning.split()] for line in lines)
+
+
+@pytest.mark.parametrize("name", ["case.parked", "itop_unreachable"])
+def test_an_event_or_alarm_is_shown_in_full_with_what_to_do(capsys, name):
+    assert main(["show", "events", name]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    entry = EVENTS.get(name) or ALARMS[name]
+    assert entry.meaning in text
+    assert f"what to do {entry.remedy}" in text
+
+
+def test_a_name_that_is_no_event_and_no_alarm_is_refused(capsys):
+    assert main(["show", "events", "case.parkd"]) == 2
+    assert "'case.parkd'" in capsys.readouterr().err
+
+
+def test_the_tables_of_the_documents_are_printed(capsys):
+    assert main(["show", "events", "--markdown"]) == 0
+    printed = capsys.readouterr().out.strip().split("\n\n")
+    assert printed == ["\n".join(lines) for lines in (tabulate_troubles(), tabulate_news(), tabulate_alarms())]
 
 
 def test_the_formats_are_shown_as_a_table(tmp_path, capsys):

@@ -4,8 +4,9 @@ import logging
 
 import pytest
 import structlog
+from breach import find_breaches
 
-from itop_bridge.log import LAYOUTS, UnknownEventError, chain, configure_log, get_logger, hide_secret
+from itop_bridge.log import LAYOUTS, ContractError, chain, configure_log, get_logger, hide_secret
 
 
 def test_facts_of_the_context_are_in_every_event(lines):
@@ -30,10 +31,12 @@ def test_json_is_chosen_where_the_output_is_no_terminal(terminal):
 def test_what_a_library_warns_of_is_one_event_of_ours(lines):
     logging.getLogger("asyncio").error("it %s", "broke", exc_info=ValueError("x"))
     logging.getLogger("asyncio").info("chatter")
-    (line,) = lines()
-    assert (line["event"], line["logger"], line["message"]) == ("library.warned", "asyncio", "it broke")
-    assert line["failure"][0]["type"] == "ValueError"
-    assert line["level"] == "error"
+    logging.getLogger("aiohttp.client").warning("odd")
+    failed, warned = lines()
+    assert (failed["event"], failed["logger"], failed["message"]) == ("library.failed", "asyncio", "it broke")
+    assert failed["failure"][0]["type"] == "ValueError"
+    assert (warned["event"], warned["logger"], warned["message"]) == ("library.warned", "aiohttp.client", "odd")
+    assert find_breaches(lines()) == []
 
 
 def test_a_file_is_written_besides_as_json(tmp_path, terminal):
@@ -83,13 +86,40 @@ def test_configuring_again_replaces_and_closes_what_was_before(tmp_path):
     assert json.loads(second.getvalue())["event"] == "daemon.failed"
 
 
-def test_an_event_that_is_not_in_the_catalogue_fails_a_test(lines):
-    with pytest.raises(UnknownEventError, match=r"incident\.creatd"):
-        get_logger().info("incident.creatd")
+BREACHES = [
+    ("info", "journal.resumd", {}, "journal.resumd"),
+    ("error", "journal.resumed", {}, "the catalogue says info, not error"),
+    ("info", "journal.resumed", {"color": 1}, "the catalogue does not have color"),
+    ("info", "console.started", {}, "address is missing"),
+    ("info", "alarm.cleared", {"alarm": "itop_unreachable"}, "lasted_s is missing"),
+    ("warning", "alarm.raised", {"alarm": "itop_unreachabel"}, "itop_unreachabel"),
+    ("warning", "alarm.raised", {"alarm": "itop_unreachable"}, "reason is missing"),
+]
 
 
-def test_an_event_that_is_not_in_the_catalogue_passes_in_production():
+@pytest.mark.parametrize(("level", "event", "facts", "told"), BREACHES)
+def test_an_event_that_is_not_as_the_catalogue_says_fails_a_test(level, event, facts, told):
+    configure_log("info", stream=io.StringIO(), strict=True)
+    with pytest.raises(ContractError, match=told):
+        getattr(get_logger(), level)(event, **facts)
+
+
+@pytest.mark.parametrize(("level", "event", "facts", "told"), BREACHES)
+def test_an_event_that_is_not_as_the_catalogue_says_passes_in_production(level, event, facts, told):
     stream = io.StringIO()
     configure_log("info", stream=stream)
-    get_logger().info("incident.creatd")
-    assert json.loads(stream.getvalue())["event"] == "incident.creatd"
+    getattr(get_logger(), level)(event, **facts)
+    assert json.loads(stream.getvalue())["event"] == event
+
+
+def test_what_is_as_the_catalogue_says_passes_a_test():
+    stream = io.StringIO()
+    configure_log("info", stream=stream, strict=True)
+    get_logger(command="x", user="y").info("command.started")
+    with structlog.contextvars.bound_contextvars(count=2):
+        get_logger().warning("itop.read_failed", reason="no_reply", detail="")
+    try:
+        {}["missing"]
+    except KeyError:
+        get_logger().exception("control.failed", operation="pause")
+    assert len(stream.getvalue().splitlines()) == 3

@@ -100,6 +100,11 @@ def test_ecs_tells_the_last_error_and_the_trace_of_all():
     assert line["error.stack_trace"] == "KeyError: k\na.py:1 f\nX: m"
 
 
+def test_ecs_gives_the_detail_as_the_message_where_there_is_no_reason():
+    line = json.loads(write("ecs", event="journal.paused", detail="disk full"))
+    assert (line["message"], line["itop_bridge.detail"]) == ("journal.paused: disk full", "disk full")
+
+
 def test_ecs_gives_the_words_of_a_library_as_the_message():
     line = json.loads(write("ecs", event="library.warned", logger="aiohttp", message="it broke"))
     assert (line["message"], line["log.logger"]) == ("it broke", "aiohttp")

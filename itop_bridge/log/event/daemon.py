@@ -1,0 +1,68 @@
+"""What the daemon logs of itself: its start and stop, its configuration, its journal."""
+
+from collections.abc import Mapping
+
+from itop_bridge.log.entry import Event
+
+EVENTS: Mapping[str, Event] = {
+    "configuration.rejected": Event(
+        "error",
+        "The configuration that was to be loaded is not usable; the old one stays in use.",
+        "Mend what `problems` names (`itop-bridge check` tells the same), and reload once more.",
+        always=("problems",),
+    ),
+    "configuration.reloaded": Event("info", "The new configuration is in use.", always=("routes",)),
+    "configuration.warned": Event(
+        "warning",
+        "Something in the configuration is allowed and hardly meant.",
+        "Mend it by day.",
+        always=("warning",),
+    ),
+    "console.started": Event("info", "The console listens.", always=("address",)),
+    "daemon.failed": Event(
+        "critical",
+        "The daemon ends by an error; systemd starts it again, and nothing is lost.",
+        "`failure` has the error. A disk or a file that fails is in its last message; anything else is a mistake of "
+        "the bridge's: report it with this line.",
+        always=("failure",),
+    ),
+    "daemon.stage_failed": Event(
+        "error",
+        "A part of the daemon ended with an error.",
+        "As `daemon.failed`.",
+        always=("stage", "failure"),
+    ),
+    "daemon.started": Event("info", "The daemon is ready.", always=("version", "routes", "shadow")),
+    "daemon.stop_forced": Event(
+        "warning",
+        "A part of the daemon did not end in time; what it had in flight is verified after the next start.",
+        always=("stage",),
+    ),
+    "daemon.stopped": Event(
+        "info",
+        "The daemon has ended, and leaves so much for the next start: events not mapped yet (`waiting`), cases that "
+        "owe iTop something, writes to verify, open dead letters.",
+        always=("waiting", "cases", "unverified", "dead_letters"),
+    ),
+    "daemon.stopping": Event(
+        "info", "The daemon was asked to end, and finishes what it has begun.", always=("signal",)
+    ),
+    "factory.loaded": Event(
+        "info",
+        "A factory is ready; `status` is `loaded`, or `overridden` by another of its name.",
+        always=("factory", "origin", "status"),
+    ),
+    "factory.rejected": Event(
+        "error",
+        "A factory could not be loaded; the others work.",
+        "Mend the file `origin`; `detail` says what is wrong with it. Then reload.",
+        always=("factory", "origin", "detail"),
+    ),
+    "journal.opened": Event("info", "The journal is open.", always=("path",)),
+    "journal.pruned": Event(
+        "info",
+        "What is settled and older than `journal.keep` was removed; `removed` counts it by kind of row, and `pages` "
+        "that were given back to the disk.",
+        always=("removed",),
+    ),
+}
