@@ -5,15 +5,27 @@ import socket
 from collections.abc import Mapping
 
 
+def is_listening(environ: Mapping[str, str] = os.environ) -> bool:
+    """True where a service manager wants to be told."""
+    return bool(environ.get("NOTIFY_SOCKET"))
+
+
 def notify(state: str, environ: Mapping[str, str] = os.environ) -> bool:
-    """Send `READY=1`, `STOPPING=1`, `WATCHDOG=1` or `STATUS=…`; False where no service manager listens."""
-    address = environ.get("NOTIFY_SOCKET")
-    if not address:
+    """Send `READY=1`, `STOPPING=1`, `WATCHDOG=1`, `RELOADING=1` or `STATUS=…`, several in lines.
+
+    False where no service manager listens, or it cannot be reached: it misses a sign that it waits for by itself, and
+    one that has gone away does not end the daemon.
+    """
+    if not is_listening(environ):
         return False
+    address = environ["NOTIFY_SOCKET"]
     if address.startswith("@"):  # an abstract socket
         address = "\0" + address[1:]
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
-        sender.sendto(state.encode(), address)
+        try:
+            sender.sendto(state.encode(), address)
+        except OSError:
+            return False
     return True
 
 

@@ -1,6 +1,7 @@
-"""Over HTTP: `/healthz` while the process works, `/readyz` with what it does and what ails it, as JSON; `/metrics`.
+"""Over HTTP: `/healthz` while all parts move, `/readyz` with what it does and what ails it, as JSON; `/metrics`.
 
 An iTop or a broker that is down makes the daemon degraded, not dead: `/readyz` says 503, `/healthz` goes on saying 200.
+A part that hangs makes it dead: `/healthz` says 503, and which part does not move, since how many seconds.
 """
 
 import contextlib
@@ -24,7 +25,7 @@ class Status:
     """What the daemon is doing now."""
 
     ready: bool
-    """Connected to the broker and subscribed, and iTop can be reached."""
+    """Connected to the broker and subscribed, iTop can be reached, and nothing hangs."""
     version: str
     broker: Mapping[str, Any]
     itop: Mapping[str, Any]
@@ -43,10 +44,14 @@ async def serve_console(
     port: int,
     fetch_status: Callable[[], Awaitable[Status]],
     fetch_metrics: Callable[[], Awaitable[bytes]],
+    find_stalled: Callable[[], Mapping[str, float]],
 ) -> AsyncIterator[int]:
     """Serve until the block ends; gives the port. Raises ConsoleError."""
 
     async def health(_: web.Request) -> web.Response:
+        stalled = find_stalled()
+        if stalled:
+            return web.json_response({"status": "stalled", "stalled": dict(stalled)}, status=503)
         return web.json_response({"status": "ok"})
 
     async def readiness(_: web.Request) -> web.Response:

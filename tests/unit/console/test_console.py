@@ -14,6 +14,10 @@ def status(*, ready):
     return fetch_status
 
 
+def all_move():
+    return {}
+
+
 async def metrics():
     return b"itop_bridge_ready 1.0\n"
 
@@ -24,14 +28,14 @@ async def fetch(port, path):
 
 
 async def test_a_ready_daemon_is_ready_and_healthy():
-    async with serve_console("127.0.0.1", 0, status(ready=True), metrics) as port:
+    async with serve_console("127.0.0.1", 0, status(ready=True), metrics, all_move) as port:
         assert await fetch(port, "/healthz") == (200, {"status": "ok"})
         code, told = await fetch(port, "/readyz")
         assert (code, told["ready"], told["alarms"], told["journal"]) == (200, True, {}, {"pending": 2})
 
 
 async def test_a_degraded_daemon_is_healthy_and_says_what_ails_it():
-    async with serve_console("127.0.0.1", 0, status(ready=False), metrics) as port:
+    async with serve_console("127.0.0.1", 0, status(ready=False), metrics, all_move) as port:
         assert (await fetch(port, "/healthz"))[0] == 200
         code, told = await fetch(port, "/readyz")
         assert code == 503
@@ -39,17 +43,25 @@ async def test_a_degraded_daemon_is_healthy_and_says_what_ails_it():
 
 
 async def test_an_address_in_use_is_a_clear_error():
-    async with serve_console("127.0.0.1", 0, status(ready=True), metrics) as port:
+    async with serve_console("127.0.0.1", 0, status(ready=True), metrics, all_move) as port:
         with pytest.raises(ConsoleError, match=r"console\.listen"):
-            async with serve_console("127.0.0.1", port, status(ready=True), metrics):
+            async with serve_console("127.0.0.1", port, status(ready=True), metrics, all_move):
                 pass
 
 
 async def test_metrics_are_text_as_prometheus_wants_it():
     async with (
-        serve_console("127.0.0.1", 0, status(ready=True), metrics) as port,
+        serve_console("127.0.0.1", 0, status(ready=True), metrics, all_move) as port,
         aiohttp.ClientSession() as session,
         session.get(f"http://127.0.0.1:{port}/metrics") as answer,
     ):
         assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
         assert await answer.text() == "itop_bridge_ready 1.0\n"
+
+
+async def test_a_part_that_hangs_makes_it_unhealthy_and_is_named_with_how_long_it_did_not_move():
+    stalled = {"delivery": 243.5}
+    async with serve_console("127.0.0.1", 0, status(ready=False), metrics, lambda: stalled) as port:
+        assert await fetch(port, "/healthz") == (503, {"status": "stalled", "stalled": {"delivery": 243.5}})
+        stalled.clear()
+        assert await fetch(port, "/healthz") == (200, {"status": "ok"})
