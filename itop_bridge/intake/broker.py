@@ -37,9 +37,24 @@ class Broker:
         self._clock = clock
 
     @property
+    def is_open(self) -> bool:
+        """Whether something can be published now."""
+        return self.connection is not None and self.connection.is_open
+
+    @property
+    def window(self) -> int:
+        """How many messages may be published at once."""
+        return self.connection.window if self.connection else 1
+
+    @property
     def status_topic(self) -> str:
         """Where `online` and, as the last will, `offline` are retained."""
         return f"{self.settings.base_topic}/status"
+
+    @property
+    def itop_topic(self) -> str:
+        """Where `reachable`, `unreachable` or, once nobody looks, `unknown` is retained."""
+        return f"{self.settings.base_topic}/itop"
 
     async def connect(self) -> Connection:
         """A new connection with the session of our client id.
@@ -70,14 +85,29 @@ class Broker:
         retain: bool = False,
         correlation: bytes | None = None,
     ) -> None:
-        """Publish on the present connection; with QoS 1 the broker has it on return. Raises BrokerError."""
-        if self.connection is None:
+        """Publish on the present connection, unless it is being ended; with QoS 1 the broker has it on return.
+
+        Raises BrokerError, and PublishRefusedError if the broker does not take this message.
+        """
+        if self.connection is None or not self.connection.is_open:
             raise BrokerLostError
         await self.connection.send(topic, payload, qos=qos, retain=retain, correlation=correlation)
 
     async def publish_status(self, status: str) -> None:
         """Say `online` or `offline`, retained. Raises BrokerError."""
-        await self.publish(self.status_topic, status.encode(), retain=True)
+        await self._say(self.status_topic, status)
+
+    async def publish_itop(self, word: str) -> None:
+        """Say whether iTop is reached, retained. Raises BrokerError."""
+        if not self.is_open:
+            raise BrokerLostError
+        await self._say(self.itop_topic, word)
+
+    async def _say(self, topic: str, word: str) -> None:
+        """Also while the connection is being ended."""
+        if self.connection is None:
+            raise BrokerLostError
+        await self.connection.send(topic, word.encode(), qos=1, retain=True)
 
     async def disconnect(self) -> bool:
         """Say `offline` and leave; the session stays at the broker.
@@ -92,6 +122,7 @@ class Broker:
         with contextlib.suppress(BrokerError):  # it is gone already: its last will says so
             await self.publish_status("offline")
             answered = True
+            await self._say(self.itop_topic, "unknown")  # nobody looks any more
         await connection.close()
         self.connection = None
         return answered

@@ -15,7 +15,8 @@ from typing import Any, TypeVar
 import aiomqtt
 from aiomqtt.exceptions import MqttConnectError
 from paho.mqtt.client import Client as Paho
-from paho.mqtt.client import ConnectFlags, DisconnectFlags, MQTTMessage
+from paho.mqtt.client import ConnectFlags, DisconnectFlags, MQTTMessage, error_string
+from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
@@ -32,6 +33,13 @@ T = TypeVar("T")
 
 SESSION_TAKEN_OVER = 0x8E
 """MQTT 5's reason code for "another client has connected with this client id"."""
+
+_LEAST_REFUSAL = 0x80
+"""From here on MQTT 5's reason codes tell a failure."""
+_QUOTA_EXCEEDED = 0x97
+"""The one that passes."""
+_WINDOW = 20
+"""So many publications paho sends ahead of their acknowledgements."""
 
 
 class BrokerError(BridgeError):
@@ -54,6 +62,10 @@ class BrokerLostError(BrokerError):
     """The connection to the broker was lost."""
 
 
+class PublishRefusedError(BrokerError):
+    """The broker does not take a message, and will not: its topic is not allowed, or is none."""
+
+
 @dataclass(frozen=True, slots=True)
 class Loss:
     """Why a connection ended. `code` is MQTT 5's reason code where the broker gave one."""
@@ -71,7 +83,8 @@ class Batch:
     messages: Sequence[Received]
     ignored: Sequence[str]
     """Why other messages are only acknowledged, a word for each: `retained` or `copy`."""
-    acknowledge: Callable[[], None]
+    acknowledge: Callable[[], int]
+    """Gives how many were acknowledged: none at QoS 0, and none after a loss."""
 
 
 class Connection(aiomqtt.Client):
@@ -98,6 +111,14 @@ class Connection(aiomqtt.Client):
         self._abandoned = False
         self._watched = False
         self._may_identify = False
+        self._publishing: dict[int, asyncio.Future[ReasonCode]] = {}
+        self.window = _WINDOW
+        """How many messages may be sent at once, and wait for their PUBACK."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it takes messages of ours: it is not lost, and nobody ends it."""
+        return self.loss is None and not self._ending
 
     @property
     def is_mqtt5(self) -> bool:
@@ -171,14 +192,16 @@ class Connection(aiomqtt.Client):
         ignored = [delivery.ignored for delivery in taken if delivery.ignored]
         return Batch(messages, ignored, partial(self._acknowledge, taken))
 
-    def _acknowledge(self, deliveries: Sequence[Delivery]) -> None:
+    def _acknowledge(self, deliveries: Sequence[Delivery]) -> int:
         self._inbox.settle(deliveries)
-        if self.loss is None:
-            for delivery in deliveries:
-                self._client.ack(delivery.mid, delivery.qos)
-                pass_point("intake.acknowledging", self._client.loop_write)  # else it is sent by the loop, later
-            if self._paused and self._inbox.has_room:
-                self._resume()
+        if self.loss is not None:
+            return 0
+        for delivery in deliveries:
+            self._client.ack(delivery.mid, delivery.qos)
+            pass_point("intake.acknowledging", self._client.loop_write)  # else it is sent by the loop, later
+        if self._paused and self._inbox.has_room:
+            self._resume()
+        return sum(delivery.qos > 0 for delivery in deliveries)
 
     def _on_message(self, _client: Paho, _userdata: Any, message: MQTTMessage) -> None:
         if self._ending:
@@ -220,9 +243,34 @@ class Connection(aiomqtt.Client):
     async def send(
         self, topic: str, payload: bytes, *, qos: int, retain: bool, correlation: bytes | None = None
     ) -> None:
-        """Publish; with QoS 1 it returns once the broker has it. Raises BrokerError."""
+        """Publish; with QoS 1 it returns once the broker has it. Raises BrokerError.
+
+        That is PublishRefusedError where the broker says so: only MQTT 5 has a word for that.
+        """
         properties = _properties(PacketTypes.PUBLISH, CorrelationData=correlation if self.is_mqtt5 else None)
-        await self._unless_lost(self.publish(topic, payload, qos, retain, properties))
+        code = await self._unless_lost(self._publish(topic, payload, qos, properties, retain=retain))
+        if code is not None and code.value == _QUOTA_EXCEEDED:
+            raise BrokerError(str(code))
+        if code is not None and code.value >= _LEAST_REFUSAL:
+            raise PublishRefusedError(str(code))
+
+    async def _publish(
+        self, topic: str, payload: bytes, qos: int, properties: Properties | None, *, retain: bool
+    ) -> ReasonCode | None:
+        """The PUBACK's reason code, which aiomqtt's own `publish` does not give."""
+        try:
+            info = self._client.publish(topic, payload, qos, retain, properties)
+        except ValueError as error:
+            raise PublishRefusedError(str(error)) from error
+        if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
+            raise BrokerError(error_string(info.rc))
+        if not qos:
+            return None
+        acknowledged = self._publishing[info.mid] = self._loop.create_future()
+        try:
+            return await self._wait_for(acknowledged, None)
+        finally:
+            del self._publishing[info.mid]
 
     async def _unless_lost(self, call: Coroutine[Any, Any, T]) -> T:
         calling = asyncio.create_task(call, name="mqtt-call")
@@ -250,7 +298,15 @@ class Connection(aiomqtt.Client):
     ) -> None:
         self.session_present = flags.session_present
         self._may_identify = self.is_mqtt5 and getattr(properties, "SubscriptionIdentifierAvailable", 1) == 1
+        self.window = max(1, min(_WINDOW, getattr(properties, "ReceiveMaximum", _WINDOW + 1) - 1))  # one for the status
         super()._on_connect(client, userdata, flags, reason_code, properties)
+
+    def _on_publish(
+        self, _client: Paho, _userdata: Any, mid: int, reason_code: ReasonCode, _properties: Properties
+    ) -> None:
+        acknowledged = self._publishing.get(mid)
+        if acknowledged is not None and not acknowledged.done():
+            acknowledged.set_result(reason_code)
 
     def _on_disconnect(
         self,

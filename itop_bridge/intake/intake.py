@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -22,6 +22,7 @@ from itop_bridge.intake.connection import (
 from itop_bridge.intake.topic import reduce_filters
 from itop_bridge.journal.intake import Received
 from itop_bridge.log import Alarms, Faults, get_logger
+from itop_bridge.settings.response import Refusal, decide_refusal
 
 T = TypeVar("T")
 
@@ -62,6 +63,9 @@ class IntakeState:
     """Of the present or last connection: `5` or `3.1.1`."""
     connections: int = 0
     received: int = 0
+    """Stored, or recognised as stored before."""
+    acknowledged: int = 0
+    """The ignored ones too, but none at QoS 0."""
     journaled: int = 0
     redelivered: int = 0
     """Received again after a reconnect, and recognised."""
@@ -96,6 +100,7 @@ class Intake:
         self._journal = journal
         self._alarms = alarms
         self._filters = reduce_filters(filters)
+        self._stale: list[str] = []
         self._refused: list[str] = []
         self._clock = clock
         self._monotonic = monotonic
@@ -107,6 +112,15 @@ class Intake:
         self._subscribing = asyncio.Lock()
         self._failures = 0
         self._quick_losses = 0
+        self.on_subscribed: Callable[[], Awaitable[None]] = _do_nothing
+        """Called when a connection has subscribed, before it says `online`; may raise BrokerError."""
+        self.on_refused: Callable[[Refusal], None] = lambda _reason: None
+        """Called when a message names a response topic that is not used."""
+
+    @property
+    def filters(self) -> list[str]:
+        """All that is subscribed now, or about to be, or not unsubscribed yet."""
+        return list(dict.fromkeys([*self._filters, *self._stale]))
 
     async def run(self, stop: asyncio.Event) -> None:
         """Take messages until `stop`; then commit and acknowledge what was read, and leave the session at the broker.
@@ -176,7 +190,7 @@ class Intake:
                 if not await self._record(number, batch):
                     break
                 pass_point("intake.committed")
-                batch.acknowledge()
+                self.state.acknowledged += batch.acknowledge()
         finally:
             self._note_disconnected()
             await _end(stopping)
@@ -195,7 +209,7 @@ class Intake:
             except JournalFullError as error:
                 full = True
                 if self._alarms.raise_("journal_full", str(error)):
-                    self._log.error("journal.paused", reason=str(error))
+                    self._log.error("journal.paused", detail=str(error))
                 await self._unless_stopped(self._sleep(FULL_RETRY_S))
                 if self._stop.is_set():
                     return False
@@ -213,15 +227,25 @@ class Intake:
         self.state.not_guaranteed += sum(message.qos == 0 for message in batch.messages)
         self.state.retained_ignored += batch.ignored.count("retained")
         self.state.copies_ignored += batch.ignored.count("copy")
+        for message in batch.messages:
+            self._weigh_response(message.response_topic)
         self._log.debug("event.journaled", count=new, connection=number)
         if again:
             self._log.info("event.redelivered", count=again, connection=number)
+
+    def _weigh_response(self, topic: str | None) -> None:
+        settings = self._broker.settings
+        if topic is None:
+            return
+        if refusal := decide_refusal(topic, settings.response_prefix, settings.base_topic, self.filters):
+            self.on_refused(refusal)
 
     async def _tend(self, connection: Connection) -> None:
         """What goes on beside the messages: subscribe, say online, forgive what went wrong before, try again."""
         most_s = self._broker.settings.reconnect.most
         try:
             await self._subscribe(connection)
+            await self.on_subscribed()
             await self._broker.publish_status("online")
             await self._sleep(most_s)
             self._failures = self._quick_losses = 0
@@ -248,7 +272,7 @@ class Intake:
     async def _subscribe(self, connection: Connection) -> None:
         async with self._subscribing:
             wanted = self._filters
-            before = await self._journal.fetch_filters()
+            before = self._stale = await self._journal.fetch_filters()
             if before != wanted:  # remembered first: a crash leaves a filter to be unsubscribed, never one unknown
                 await self._journal.record_filters(list(dict.fromkeys([*before, *wanted])))
             self._refused = await connection.subscribe_filters(wanted) if wanted else []
@@ -256,6 +280,7 @@ class Intake:
                 await connection.unsubscribe_filters(stale)
             if before != wanted:
                 await self._journal.record_filters(wanted)
+            self._stale = []
         self.state.ready = self.state.connected and not self._refused
         if self._refused:
             self._alarms.raise_("subscription_refused", "the broker does not grant QoS 1", filters=self._refused)
@@ -324,6 +349,10 @@ def decide_alarm(loss: Loss, quick_losses: int) -> str | None:
     if quick_losses < MOST_QUICK_LOSSES:
         return None
     return "broker_unstable" if loss.ours else "client_id_in_use"
+
+
+async def _do_nothing() -> None:
+    """Until somebody wants to be told."""
 
 
 async def _end(task: asyncio.Task[None]) -> None:

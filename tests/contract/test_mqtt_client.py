@@ -1,5 +1,6 @@
 """What the bridge needs of aiomqtt's and paho's private names: an upgrade that moves them fails here, by name."""
 
+import asyncio
 import inspect
 import struct
 
@@ -23,7 +24,7 @@ async def test_aiomqtt_holds_paho_as_client(client):
 
 @pytest.mark.parametrize(
     "name",
-    ["_on_connect", "_on_disconnect", "_on_message", "_on_socket_open", "_on_socket_register_write"],
+    ["_on_connect", "_on_disconnect", "_on_message", "_on_publish", "_on_socket_open", "_on_socket_register_write"],
 )
 async def test_aiomqtt_gives_paho_the_callbacks_that_are_overridden(client, name):
     own = getattr(client, name)
@@ -71,3 +72,26 @@ def test_pahos_word_for_a_closed_socket():
     code = paho.convert_disconnect_error_code_to_reason_code(paho.MQTT_ERR_CONN_LOST)
     assert isinstance(code, ReasonCode)
     assert str(code) == "Unspecified error"
+
+
+def test_aiomqtts_publish_does_not_give_the_reason_code_of_a_puback():
+    """If it did, ours would not be needed."""
+    assert inspect.signature(aiomqtt.Client.publish).return_annotation in (None, "None")
+
+
+def test_paho_gives_the_reason_code_of_a_puback_with_its_number():
+    client = paho.Client(CallbackAPIVersion.VERSION2, "contract", protocol=paho.MQTTv5)
+    seen = []
+    client.on_publish = lambda _client, _userdata, mid, code, _properties: seen.append((mid, code.value))
+    client._out_messages[9] = paho.MQTTMessage(9, b"t")
+    client._inflight_messages = 1
+    client._in_packet |= {"command": 0x40, "packet": bytearray(b"\x00\x09\x87\x00"), "remaining_length": 4}
+    client._packet_handle()
+    assert seen == [(9, 0x87)]
+
+
+async def test_aiomqtt_waits_for_an_answer_as_long_as_its_timeout(client):
+    assert list(inspect.signature(client._wait_for).parameters) == ["fut", "timeout"]
+    client.timeout = 0.001
+    with pytest.raises(aiomqtt.MqttError):
+        await client._wait_for(asyncio.Event().wait(), None)

@@ -35,6 +35,8 @@ class FakeBroker:
     """Protocol levels whose CONNECT is answered by closing the socket."""
     session_present: bool = False
     grant: Callable[[str], int] = field(default=lambda _: 1)
+    take: Callable[[str], int | None] = field(default=lambda _: 0)
+    """The PUBACK's reason code by topic; None: no PUBACK."""
     connack_properties: bytes = b""
     silent: bool = False
     """Answers CONNECT and PUBLISH only: no SUBACK, no PINGRESP."""
@@ -135,7 +137,9 @@ class FakeBroker:
         topic, rest = _text(body)
         if flags & 6:
             mid, rest = rest[:2], rest[2:]
-            await self._write(PUBACK, mid)
+            code = self.take(topic)
+            if code is not None:
+                await self._write(PUBACK, mid + (bytes([code]) if code else b""))
         self.published.append((topic, self._skip_properties(rest), bool(flags & 1)))
 
     async def _answer(self, kind: int, body: bytes) -> None:

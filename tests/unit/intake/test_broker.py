@@ -32,7 +32,7 @@ async def test_the_session_is_kept_and_a_last_will_left():
     assert b"\x21\x05\x06" in connect.properties
     assert (connect.will_topic, connect.will_payload, connect.will_retained) == ("itop-bridge/status", b"offline", True)
     assert (connect.username, connect.password) == ("bridge", "s3cret")
-    assert fake.published == [("itop-bridge/status", b"offline", True)]
+    assert fake.published == [("itop-bridge/status", b"offline", True), ("itop-bridge/itop", b"unknown", True)]
 
 
 async def test_the_session_is_kept_with_mqtt_3_1_1_too():
@@ -105,3 +105,29 @@ async def test_a_result_carries_its_correlation():
         await broker.publish("reply/1", b"done", correlation=b"\x01")
         await broker.disconnect()
     assert ("reply/1", b"done", False) in fake.published
+
+
+async def test_where_the_word_on_itop_is_not_allowed_the_status_is_said_all_the_same():
+    async with FakeBroker(take=lambda topic: 0x87 if topic.endswith("/itop") else 0) as fake:
+        broker = Broker(settings_for(fake.port))
+        await broker.connect()
+        assert await broker.disconnect()
+    assert fake.published[0] == ("itop-bridge/status", b"offline", True)
+
+
+async def test_what_is_published_while_the_connection_is_ended_is_not_sent():
+    async with FakeBroker() as fake:
+        broker = Broker(settings_for(fake.port))
+        assert (broker.is_open, broker.window) == (False, 1)
+        with pytest.raises(BrokerLostError):
+            await broker.publish_itop("reachable")
+        connection = await broker.connect()
+        assert (broker.is_open, broker.window) == (True, 20)
+        connection.stop_taking()
+        assert not broker.is_open
+        for publishing in (broker.publish("a", b"1"), broker.publish_itop("reachable")):
+            with pytest.raises(BrokerLostError):
+                await publishing
+        await broker.publish_status("still here")
+        await broker.disconnect()
+    assert [payload for _, payload, _ in fake.published] == [b"still here", b"offline", b"unknown"]

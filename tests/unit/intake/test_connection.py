@@ -12,6 +12,7 @@ from itop_bridge.intake.connection import (
     BrokerError,
     BrokerLostError,
     BrokerUnreachableError,
+    PublishRefusedError,
 )
 from tests.fakes.broker import FakeBroker
 from tests.fakes.intake import settings_for
@@ -84,7 +85,7 @@ async def test_after_a_loss_nothing_is_acknowledged_on_the_next_connection(proto
         await fake.hang_up_now()
         await wait_for(lambda: first.loss)
         async with connected(fake, protocol=protocol) as second:
-            batch.acknowledge()
+            assert batch.acknowledge() == 0
             await second.send("marker", b"", qos=1, retain=False)
             assert fake.acknowledged == []
 
@@ -162,8 +163,7 @@ async def test_a_retained_message_is_acknowledged_and_not_handed_out(protocol):
         batches, messages = await take(connection, 1)
         assert [message.payload for message in messages] == [b"new"]
         assert [word for batch in batches for word in batch.ignored] == ["retained"]
-        for batch in batches:
-            batch.acknowledge()
+        assert sum(batch.acknowledge() for batch in batches) == 2
         await fake.until(lambda: fake.acknowledged == [1, 2])
 
 
@@ -171,7 +171,7 @@ async def test_a_message_at_qos_0_is_handed_out_and_not_acknowledged(protocol):
     async with FakeBroker() as fake, connected(fake, protocol=protocol) as connection:
         await fake.send(b"siem/a", b"0", qos=0)
         (batch,), (message,) = await take(connection, 1)
-        batch.acknowledge()
+        assert batch.acknowledge() == 0
         await connection.send("marker", b"", qos=1, retain=False)
         assert message.qos == 0
         assert fake.acknowledged == []
@@ -341,3 +341,49 @@ async def test_a_socket_that_opens_after_the_cancel_is_closed(monkeypatch):
         go_on.set()
         await wait_for(lambda: opened and opened[0].fileno() == -1)
         assert fake.connects == []
+
+
+async def test_a_publication_that_the_broker_refuses_is_told_and_the_next_one_goes_on():
+    codes = {"secret": 0x87, "nobody/reads/it": 0x10}
+    async with FakeBroker(take=codes.get) as fake, connected(fake) as connection:
+        with pytest.raises(PublishRefusedError, match="Not authorized"):
+            await connection.send("secret", b"1", qos=1, retain=False)
+        await connection.send("nobody/reads/it", b"2", qos=1, retain=False)
+    assert [payload for _, payload, _ in fake.published] == [b"1", b"2"]
+
+
+@pytest.mark.parametrize("topic", ["a/+", "#", "x" * 65_536, "\ud800"])
+async def test_a_topic_that_is_none_is_refused_at_once(protocol, topic):
+    async with FakeBroker() as fake, connected(fake, protocol=protocol) as connection:
+        with pytest.raises(PublishRefusedError):
+            await connection.send(topic, b"", qos=1, retain=False)
+        assert connection.is_open
+
+
+async def test_a_publication_without_an_answer_fails_with_its_connection(protocol):
+    async with FakeBroker(take=lambda _: None) as fake, connected(fake, protocol=protocol) as connection:
+        sending = asyncio.create_task(connection.send("a", b"1", qos=1, retain=False))
+        await fake.until(lambda: fake.published)
+        assert not sending.done()
+        await fake.hang_up_now()
+        with pytest.raises(BrokerLostError):
+            await sending
+
+
+async def test_publications_are_sent_in_the_order_of_their_calls(protocol):
+    async with FakeBroker() as fake, connected(fake, protocol=protocol) as connection:
+        await asyncio.gather(*(connection.send("a", b"%d" % n, qos=1, retain=False) for n in range(50)))
+    assert [payload for _, payload, _ in fake.published] == [b"%d" % n for n in range(50)]
+
+
+@pytest.mark.parametrize(("most", "window"), [(b"", 20), (b"\x21\x00\x05", 4), (b"\x21\x00\x01", 1)])
+async def test_no_more_is_sent_at_once_than_the_broker_takes(most, window):
+    async with FakeBroker(connack_properties=most) as fake, connected(fake) as connection:
+        assert connection.window == window
+
+
+async def test_a_broker_that_wants_less_for_now_has_not_refused():
+    async with FakeBroker(take=lambda _: 0x97) as fake, connected(fake) as connection:
+        with pytest.raises(BrokerError, match="Quota exceeded") as caught:
+            await connection.send("a", b"1", qos=1, retain=False)
+    assert not isinstance(caught.value, PublishRefusedError)

@@ -90,6 +90,7 @@ async def test_messages_are_journaled_and_then_acknowledged():
         assert [event.payload for event in run.journal.events] == [b"1", b"2", b"3", b"0"]
         state = run.state
         assert (state.received, state.journaled, state.not_guaranteed, state.retained_ignored) == (4, 4, 1, 1)
+        assert state.acknowledged == 4, "the retained one too, but not the one at QoS 0"
         assert (state.connected, state.protocol, state.since) == (True, "5", 1000.0)
     assert not run.state.connected
 
@@ -167,7 +168,11 @@ async def test_on_stop_what_was_read_is_committed_and_acknowledged_and_the_sessi
             go_on.set()
         await fake.until(lambda: fake.disconnects)
     assert fake.acknowledged == [1, 2]
-    assert fake.published == [("itop-bridge/status", b"online", True), ("itop-bridge/status", b"offline", True)]
+    assert [(topic, payload) for topic, payload, _ in fake.published] == [
+        ("itop-bridge/status", b"online"),
+        ("itop-bridge/status", b"offline"),
+        ("itop-bridge/itop", b"unknown"),
+    ]
 
 
 async def test_a_stop_in_the_moment_of_connecting_is_not_missed():
@@ -401,3 +406,41 @@ async def test_after_a_silence_nothing_more_is_sent_again():
     async with FakeBroker() as fake, running(fake.port) as run:
         await run.until(lambda: run.journal.redelivery_ended)
         assert run.sleeps.count(SILENCE_S) >= 1
+
+
+async def test_who_wants_to_know_is_told_of_a_connection_before_it_is_online():
+    async with FakeBroker() as fake, running(fake.port) as run:
+        seen = []
+
+        async def note():
+            seen.append((run.state.ready, len(fake.published)))
+
+        run.intake.on_subscribed = note
+        await fake.until(lambda: fake.published)
+        assert seen == [(True, 0)]
+
+
+async def test_a_filter_counts_until_it_is_unsubscribed():
+    journal = MemoryJournal(filters=["old/#"])
+    async with FakeBroker(silent=True, session_present=True) as fake, running(fake.port, journal) as run:
+        await fake.until(lambda: fake.connects)
+        await run.until(lambda: run.intake.filters == ["siem/#", "old/#"])
+        fake.silent = False
+        await fake.hang_up_now()
+        await run.until(lambda: run.state.ready)
+        assert run.intake.filters == ["siem/#"]
+
+
+RESPONSE_TOPIC = b"\x08"
+
+
+@pytest.mark.parametrize(("topic", "told"), [(b"answers/a", []), (b"siem/a", ["not_allowed"])])
+async def test_a_response_topic_that_is_not_used_is_told(topic, told):
+    async with FakeBroker() as fake, running(fake.port, response_prefix=("answers",)) as run:
+        refused = []
+        run.intake.on_refused = refused.append
+        await run.until(lambda: run.state.ready)
+        await fake.send(b"siem/a", properties=RESPONSE_TOPIC + len(topic).to_bytes(2) + topic)
+        await fake.until(lambda: fake.acknowledged)
+        assert refused == told
+        assert run.journal.events[0].response_topic == topic.decode()

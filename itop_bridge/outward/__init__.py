@@ -1,0 +1,1 @@
+"""Outward: what the bridge publishes at the broker: whether iTop is reached, and what became of alerts."""
