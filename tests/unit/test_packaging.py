@@ -97,7 +97,7 @@ def test_the_bundled_sample_passes_the_check(installed: Path, etc: Path, tmp_pat
 def test_bundled_factories_and_formats_are_found(installed: Path, etc: Path) -> None:
     """The check of a configuration loads them: a wrong name shows that they were looked for where they are."""
     sample = (ROOT / "config" / "itop-bridge.yaml").read_text(encoding="utf-8")
-    wrong = sample.replace("factory: incident-siem", "factory: incident-siam", 1)
+    wrong = sample.replace("factory: incident-siem", "factory: incident-siam")
     (etc / "itop-bridge.yaml").write_text(wrong, encoding="utf-8")
     done = run(installed, "check", "--config", etc / "itop-bridge.yaml", cwd=etc)
     assert done.returncode == 78, done.stdout
