@@ -18,6 +18,7 @@ from itop_bridge.itop.answer import Answer
 from itop_bridge.itop.breaker import backoff_s
 from itop_bridge.itop.error import ITopError, ServerError, StimulusError, WithdrawnError
 from itop_bridge.itop.gate import Gate
+from itop_bridge.itop.measured import name_outcome
 from itop_bridge.journal.case import Attempt, CaseState, Draft, Settlement
 from itop_bridge.journal.delivery import DeliveryJournal
 from itop_bridge.journal.shadow import is_shadow
@@ -131,12 +132,19 @@ class Sender:
             except JournalFullError as error:
                 await wait_for_space(self._journal, self._alarms, self._pace.sleep, error)
 
-    async def rewrite(self, attempt: Attempt, operation: Mapping[str, Any]) -> None:
+    async def rewrite(self, attempt: Attempt, case: CaseState, operation: Mapping[str, Any]) -> None:
         """Write a log entry again that another save overwrote; the key finds nothing if it is there after all."""
         try:
             await self._gate.call(operation)
         except ITopError as error:
-            log.info("attempt.rewrite_failed", attempt=attempt.id, incident=attempt.incident, reason=str(error))
+            log.warning(
+                "attempt.rewrite_failed",
+                case=case.digest,
+                incident=case.ref,
+                attempt=attempt.id,
+                reason=name_outcome(type(error)),
+                detail=str(error)[:500],
+            )
             look = self._clock() + self._pace.server_time_limit_s
             if is_itops_own(error, healthy=self._gate.is_healthy):
                 await self._journal.postpone_looks([attempt.id], look)
@@ -218,8 +226,9 @@ class Sender:
             self.closed_ways.add((error.state, error.stimulus))
         if consequence.action is Action.PARK:
             await self._journal.park(case.id, consequence.reason, str(error), consequence.field)
-            log.error("case.parked", case=case.digest, incident=case.ref, reason=consequence.reason)
-            self._alarms.raise_("case_parked", case=case.digest, reason=consequence.reason)
+            reason, detail = consequence.reason, str(error)[:500]
+            log.error("case.parked", case=case.digest, incident=case.ref, reason=reason, detail=detail)
+            self._alarms.raise_("case_parked", case=case.digest, reason=reason)
         elif consequence.action is Action.WITHOUT_TEXT:
             self._alarms.raise_("log_full", incident=case.ref)
             await self._journal.change(case.id, log_full=1, due=0)

@@ -4,38 +4,34 @@ import asyncio
 import contextlib
 import secrets
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Literal
 
 import structlog
 
-from itop_bridge.delivery.asset import Finding, parse_search
+from itop_bridge.beat import Beats
 from itop_bridge.delivery.attempt import Order, Pace, Sender, wait_for_space
-from itop_bridge.delivery.backlog import Backlogs
-from itop_bridge.delivery.composer import Composer
+from itop_bridge.delivery.casework import Casework
 from itop_bridge.delivery.enrichment import Enrichment
-from itop_bridge.delivery.failure import MOST_FAILURES
-from itop_bridge.delivery.flapping import Flap, decide_flapping
-from itop_bridge.delivery.fold import Backlog
-from itop_bridge.delivery.incident import Incident
-from itop_bridge.delivery.plan import Create, Drop, Idle, Park, Situation, Step, Wait, plan, plan_unread
-from itop_bridge.delivery.reading import Lookup, Reader
-from itop_bridge.delivery.reference import References, UnknownOrganization
+from itop_bridge.delivery.job import Job
+from itop_bridge.delivery.movement import Movement, count_most
+from itop_bridge.delivery.reading import Reader
+from itop_bridge.delivery.reference import References
+from itop_bridge.delivery.rest import Rests
 from itop_bridge.delivery.shadow import Shadow
-from itop_bridge.delivery.style import Style, Styles
+from itop_bridge.delivery.sight import Seen, Sight
+from itop_bridge.delivery.style import Styles
 from itop_bridge.delivery.verification import Verification
 from itop_bridge.delivery.zone import ServerClock
-from itop_bridge.errors import ExpressionError, JournalFullError
+from itop_bridge.errors import JournalFullError
 from itop_bridge.itop.error import ITopError, NotAllowedError, PermanentError, UncertainError
 from itop_bridge.itop.gate import Gate
-from itop_bridge.itop.lifecycle import Phase
-from itop_bridge.journal.case import Attempt, CaseState, Settlement
+from itop_bridge.itop.measured import name_outcome
+from itop_bridge.journal.case import Attempt, CaseState
 from itop_bridge.journal.delivery import DeliveryJournal
-from itop_bridge.journal.shadow import is_shadow
 from itop_bridge.journal.turn import LOOK_TOGETHER_S
 from itop_bridge.log import Alarms, Faults
-from itop_bridge.settings.policy import Policy
 
 log = structlog.get_logger(__name__)
 
@@ -54,33 +50,19 @@ _CLOSED_S = 5.0
 """How often operators' pauses are looked at while iTop cannot be reached."""
 _READ_FAILED_S = 30.0
 _READ_REFUSED_S = 300.0
-_REST_S = 5.0
-"""A case that was read, and must wait, is not read again before, whatever lands in it."""
-_MOST_RESTS = 10_000
 _EXPIRE_EVERY_S = 600.0
 _MOST_EXPIRED = 1_000
 """In one commit, so that intake's find their turn."""
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A case in a round."""
-
-    situation: Situation
-    style: Style
-    org: int | UnknownOrganization | None = None
-    """Known for a case that has no incident yet, or needs another."""
-    finding: Finding | None = None
-    """What was found in the CMDB for such a case."""
-
-
 class Delivery:
     """Carries out what the journal owes, one call in flight per case.
 
-    `on_write` takes the kind of each write that iTop has, and the seconds since its oldest alert was received.
+    `on_write` takes the kind of each write that iTop has, and the seconds since its oldest alert was received;
+    `movement` is told that the stage moves.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - four collaborators, and what the daemon or a test adds
         self,
         journal: DeliveryJournal,
         gate: Gate,
@@ -90,7 +72,10 @@ class Delivery:
         new_token: Callable[[], str] = lambda: secrets.token_hex(8),
         shadow: bool = False,
         on_write: Callable[[str, float], None] | None = None,
+        movement: Movement | None = None,
     ) -> None:
+        self._movement = movement or Movement(Beats(pace.monotonic), timeout_s=30.0, rate_per_s=pace.rate)
+        pace = replace(pace, sleep=partial(self._nap, pace.sleep))
         self._journal = journal
         self._gate = gate
         self._alarms = alarms
@@ -100,14 +85,12 @@ class Delivery:
         self._faults = Faults(clock=pace.monotonic)
         self._sleep = pace.sleep
         self._expire_at = 0.0
-        self._new_token = new_token
         self._server_clock = ServerClock()
         self._reader = Reader(gate, self._server_clock)
         self._references = References(gate, pace.monotonic)
         self._sender = Sender(journal, gate, self._server_clock, alarms, pace, self._refuse, on_write)
         self._styles = Styles(journal.fetch_profile)
         self._enrichment = Enrichment(gate, journal, self._styles, alarms, pace.monotonic)
-        self._backlogs = Backlogs(journal)
         self._shadow = Shadow(journal, pace.clock, everything=shadow)
         self._verification = Verification(
             journal,
@@ -120,13 +103,24 @@ class Delivery:
             server_clock=self._server_clock,
             clock=pace.clock,
         )
-        self._rests: dict[int, float] = {}
+        self._sight = Sight(self._reader, self._references, self._enrichment, self._shadow)
+        self._rests = Rests(pace.monotonic)
+        self._casework = Casework(
+            journal,
+            alarms,
+            self._sender,
+            styles=self._styles,
+            references=self._references,
+            shadow=self._shadow,
+            rests=self._rests,
+            new_token=new_token,
+            clock=pace.clock,
+        )
         self._refused: set[str] = set()
         """Classes that iTop did not let us read."""
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._wake = asyncio.Event()
-        # what one read serves before it is two seconds old
-        self._most = max(4, int(pace.rate * 2))
+        self._most = count_most(pace.rate)
 
     def wake(self) -> None:
         """Something landed, or a task ended: look at what is due."""
@@ -153,9 +147,11 @@ class Delivery:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Deliver until `stop`, then finish the calls in flight. A task that fails by a bug ends the daemon."""
+        self._movement.begin()
         stopping = asyncio.create_task(stop.wait(), name="delivery-stop")
         try:
             while not stop.is_set():
+                self._movement.note()
                 if not await _first(stopping, self._gate.wait_open(), timeout_s=_CLOSED_S):
                     await self._tell_pauses()
                 elif not stop.is_set() and not await self._turn():
@@ -163,6 +159,12 @@ class Delivery:
         finally:
             stopping.cancel()
             await self.finish()
+            self._movement.end()
+
+    async def _nap(self, sleep: Callable[[float], Awaitable[None]], nap_s: float) -> None:
+        """A pause that is meant is a move."""
+        self._movement.note()
+        await sleep(nap_s)
 
     async def _tell_pauses(self) -> None:
         """What operators hold back is an alarm for as long as they do."""
@@ -199,7 +201,7 @@ class Delivery:
             return False
         if looks:
             self._spawn_looks(looks)
-        jobs = [job for case in cases if (job := await self._take_up(case))]
+        jobs = await self._take_up(cases)
         try:
             for iclass, group in _by_class(jobs).items():
                 await self._start(iclass, group)
@@ -207,8 +209,17 @@ class Delivery:
             self._tell_read_failed(error)
         return True
 
+    async def _take_up(self, cases: Iterable[CaseState]) -> list[Job]:
+        jobs = []
+        for case in cases:
+            self._movement.note()
+            if (job := await self._casework.take_up(case)) is not None:
+                jobs.append(job)
+        return jobs
+
     def _tell_read_failed(self, error: ITopError) -> None:
-        self._faults.tell("itop.read_failed", type(error).__name__, reason=str(error)[:500])
+        reason = name_outcome(type(error))
+        self._faults.tell("itop.read_failed", reason, reason=reason, detail=str(error)[:500])
 
     async def _turn(self) -> bool:
         """A step, or a pause where the disk is full."""
@@ -289,7 +300,7 @@ class Delivery:
             wait_s = self._note_refusal(iclass, error)
             for case in (job.situation.case for job in jobs):
                 if case.id not in self._tasks:
-                    self._rest(case, wait_s)
+                    self._rests.note(case.id, wait_s)
                     await self._journal.change(case.id, due=self._clock() + wait_s)
         else:
             self._refused.discard(iclass)
@@ -312,59 +323,8 @@ class Delivery:
 
     async def _read_and_spawn(self, jobs: list[Job]) -> None:
         late = await self._verification.settle_late(job.situation.case for job in jobs)
-        jobs = [job for job in jobs if job.situation.case.id not in late]
-        incidents = await self._read(jobs)
-        others = []
-        for job in jobs:
-            incident = incidents.get(job.situation.case.incident or 0)
-            if incident is not None and incident.phase is Phase.ONGOING:
-                self._spawn(job, incident, [])
-            else:
-                others.append(job)
-        await self._look_up_and_spawn(others, incidents)
-
-    async def _look_up_and_spawn(self, jobs: list[Job], incidents: dict[int, Incident]) -> None:
-        """Those that may need another incident: in which organisation, and is there one already?"""
-        jobs = [replace(j, org=await self._references.find_organization(j.situation.case.organization)) for j in jobs]
-        found = await self._look_up(jobs)
-        for job in await self._enrich(jobs):
-            case = job.situation.case
-            self._spawn(job, incidents.get(case.incident or 0), found.get(case.id, []))
-
-    async def _read(self, jobs: list[Job]) -> dict[int, Incident]:
-        """The known incidents, by id."""
-        ids = [job.situation.case.incident for job in jobs if job.situation.case.incident is not None]
-        shadows = await self._shadow.fetch_incidents(ids)
-        real = [each for each in ids if not is_shadow(each)]
-        return shadows | (await self._reader.fetch_incidents(jobs[0].situation.iclass, real) if real else {})
-
-    async def _look_up(self, jobs: list[Job]) -> dict[int, list[Incident]]:
-        """For cases that have no incident: those whose title begins with the case's key."""
-        lookups = {
-            job.situation.case.id: Lookup(
-                job.situation.iclass,
-                job.org,
-                job.style.pen.title_head(job.situation.case.digest),
-                job.style.profile.writing.origin,
-            )
-            for job in jobs
-            if job.situation.case.incident is None and job.situation.backlog.opens and isinstance(job.org, int)
-        }
-        if not lookups:
-            return {}
-        found = await self._reader.find_by_key(list(lookups.values()))
-        return {case_id: found[lookup] for case_id, lookup in lookups.items() if found[lookup]}
-
-    async def _enrich(self, jobs: list[Job]) -> list[Job]:
-        """With what the CMDB has of the alerts that new incidents would be opened with."""
-        searches, organizations = {}, {}
-        for job in jobs:
-            case, lead, cmdb = job.situation.case, job.situation.backlog.lead, job.style.profile.writing.cmdb
-            if cmdb and lead and isinstance(job.org, int) and not case.storm:
-                searches[case.id] = parse_search(cmdb, job.org, lead)
-                organizations[case.organization] = job.org
-        findings = await self._enrichment.find(searches, organizations) if searches else {}
-        return [replace(job, finding=findings.get(job.situation.case.id)) for job in jobs]
+        async for seen in self._sight.see([job for job in jobs if job.situation.case.id not in late]):
+            self._spawn(seen)
 
     def _refuse(self, order: Order, attribute: str) -> None:
         """iTop refused an optional attribute: do without it for some minutes, or without the CI that gave it."""
@@ -375,63 +335,18 @@ class Delivery:
 
     # cases
 
-    async def _take_up(self, case: CaseState) -> Job | None:
-        """The case with its backlog folded; None if its step needs no look at iTop and is done."""
-        rest_s = self._rests.get(case.id, 0.0) - self._monotonic()
-        if rest_s > 0:
-            await self._journal.change(case.id, due=self._clock() + rest_s)
-            return None
+    def _spawn(self, seen: Seen) -> None:
+        case = seen.job.situation.case
+        self._keep(self._movement.start(self._work(seen), f"case-{case.digest}"), {case.id})
+
+    async def _work(self, seen: Seen) -> None:
         try:
-            style = await self._styles.find(case.profile)
-        except ExpressionError as error:
-            await self._park(case, Park("text_failed", f"the texts of its route cannot be used: {error}"))
-            return None
-        if not self._shadow.covers(style):
-            case = await self._shadow.leave(case)
-        case, backlog = await self._fold(case)
-        profile = style.profile
-        ways = frozenset(self._sender.closed_ways)
-        now = self._clock()
-        flap = await self._find_flap(case, profile.policy, now)
-        situation = Situation(case, backlog, profile.policy, profile.writing.iclass, now, ways, flap)
-        step = plan_unread(situation)
-        if step is None and case.failures >= MOST_FAILURES:
-            step = Park("poison", f"the call failed {case.failures} times while iTop answered others")
-        if step is None:
-            return Job(situation, style)
-        await self._settle_step(situation, step)
-        return None
-
-    async def _fold(self, case: CaseState) -> tuple[CaseState, Backlog]:
-        """What the case owes, and, read after it, whether anything fires: a resolve that lands in between must not be
-        settled as a log entry because its alert was still counted."""
-        backlog = await self._backlogs.fold(case.id)
-        return replace(case, firing=await self._journal.count_firing(case.id)), backlog
-
-    async def _find_flap(self, case: CaseState, policy: Policy, now: float) -> Flap | None:
-        """Whether the case flaps; the journal keeps that its incident was told."""
-        flap = None
-        if policy.flapping is not None:
-            after = min(now, case.flaps_until or now) - 2 * policy.flapping.within
-            changes = await self._journal.fetch_changes(case.id, after)
-            flap = decide_flapping(changes, policy.flapping, case.flaps_until, now)
-        told_until = flap.until if flap and flap.told else 0.0
-        if told_until != case.flaps_until:
-            await self._journal.change(case.id, flaps_until=told_until)
-        return flap
-
-    def _rest(self, case: CaseState, rest_s: float) -> None:
-        now = self._monotonic()
-        if len(self._rests) >= _MOST_RESTS:
-            self._rests = {case_id: until for case_id, until in self._rests.items() if until > now}
-        self._rests[case.id] = now + rest_s
-
-    def _spawn(self, job: Job, incident: Incident | None, candidates: list[Incident]) -> None:
-        case = job.situation.case
-        self._keep(asyncio.create_task(self._work(job, incident, candidates), name=f"case-{case.digest}"), {case.id})
+            await self._casework.work(seen)
+        except JournalFullError as error:
+            await self._wait_for_space(error)
 
     def _spawn_looks(self, looks: list[Attempt]) -> None:
-        self._keep(asyncio.create_task(self._look(looks), name="looks"), {attempt.case_id for attempt in looks})
+        self._keep(self._movement.start(self._look(looks), "looks"), {attempt.case_id for attempt in looks})
 
     def _keep(self, task: asyncio.Task[None], case_ids: set[int]) -> None:
         """No other task works on these cases until this one has ended."""
@@ -444,118 +359,12 @@ class Delivery:
             del self._tasks[case_id]
         self.wake()
 
-    async def _work(self, job: Job, incident: Incident | None, candidates: list[Incident]) -> None:
-        """One step of one case, on what was just read."""
-        try:
-            await self._take_step(job, incident, candidates)
-        except JournalFullError as error:
-            await self._wait_for_space(error)
-        except ExpressionError as error:
-            await self._park(job.situation.case, Park("text_failed", f"a text of its route failed: {error}"))
-
-    async def _take_step(self, job: Job, incident: Incident | None, candidates: list[Incident]) -> None:
-        if incident is None and candidates:
-            job, incident = await self._adopt(job, candidates)
-        if incident is not None:
-            job = await self._respect(job, incident)
-        situation = job.situation
-        step = plan(situation, incident)
-        if isinstance(step, Wait):
-            self._rest(situation.case, min(step.until - situation.now, _REST_S))
-        if isinstance(step, Idle | Wait | Drop | Park):
-            await self._settle_step(situation, step)
-            return
-        if isinstance(job.org, UnknownOrganization) and incident is None:
-            await self._park(situation.case, Park(job.org.reason, job.org.detail))
-            return
-        if incident is not None and step.reason == "way_closed":
-            self._alarms.raise_("resolve_way_closed", incident=incident.ref, status=incident.status)
-        org = job.org if isinstance(job.org, int) else None
-        if step.through < situation.backlog.last_seq:  # it tells what it settles, and no more
-            told = await self._backlogs.fold_through(situation.case.id, step.through)
-            situation = replace(situation, backlog=told)
-        case = situation.case
-        storm = await self._journal.fetch_storm_count(case.id, step.through) if case.storm else None
-        amid = None
-        if isinstance(step, Create) and situation.policy.storm and not case.storm:
-            amid = await self._journal.fetch_umbrella(case)
-        refused = self._references.is_refused
-        composer = Composer(situation, job.style, self._new_token(), refused, job.finding, storm, amid)
-        order = composer.compose(step, incident, org)
-        if self._shadow.covers(job.style):
-            await self._shadow.keep(order, incident)
-        else:
-            await self._sender.send(order)
-
-    async def _adopt(self, job: Job, candidates: list[Incident]) -> tuple[Job, Incident]:
-        """The journal does not know the case's incident, but iTop has it: ongoing first, then the latest."""
-        ongoing = [each for each in candidates if each.phase is Phase.ONGOING]
-        chosen = min(ongoing, key=lambda each: each.id) if ongoing else max(candidates, key=lambda each: each.id)
-        if len(candidates) > 1:
-            refs = sorted(each.ref for each in candidates)
-            self._alarms.raise_("incident_twin", case=job.situation.case.digest, incident=chosen.ref, twin=refs)
-        case_id = job.situation.case.id
-        await self._journal.change(case_id, incident=chosen.id, ref=chosen.ref, urgency=None)
-        log.info("incident.adopted", case=job.situation.case.digest, incident=chosen.ref)
-        case = replace(job.situation.case, incident=chosen.id, ref=chosen.ref, urgency=None)
-        return replace(job, situation=replace(job.situation, case=case)), chosen
-
-    async def _respect(self, job: Job, incident: Incident) -> Job:
-        """Take note of what people did: an incident that they resolved or closed settles the alerts it was told of."""
-        case = job.situation.case
-        if incident.phase is Phase.ONGOING:
-            if not case.resolved:
-                return job
-            await self._journal.change(case.id, resolved=0)  # a person reopened it
-        elif _is_ours(case, incident):
-            return job
-        else:
-            theirs = await self._journal.mark_handled(case.id, _dealt_at(incident))
-            if theirs:
-                log.info("alerts.handled_by_person", case=case.digest, incident=incident.ref)
-            if case.resolved:
-                await self._journal.change(case.id, resolved=0)
-            elif not theirs:
-                return job
-        case, backlog = await self._fold(await self._journal.fetch_case(case.id))
-        return replace(job, situation=replace(job.situation, case=case, backlog=backlog))
-
-    async def _settle_step(self, situation: Situation, step: Step) -> None:
-        """Carry out a step that needs no call."""
-        case, backlog = situation.case, situation.backlog
-        if isinstance(step, Idle):
-            await self._journal.requeue(case.id)
-        elif isinstance(step, Wait):
-            await self._journal.defer(case.id, step.until, backlog.last_seq)
-        elif isinstance(step, Drop):
-            await self._journal.settle(Settlement(case.id, step.through, "dropped", step.reason))
-            log.info("intents.dropped", case=case.digest, incident=case.ref, alerts=backlog.count, reason=step.reason)
-            if step.reason in ("log_budget", "log_full"):
-                self._alarms.raise_(step.reason, incident=case.ref)
-        elif isinstance(step, Park):
-            await self._park(case, step)
-
-    async def _park(self, case: CaseState, step: Park) -> None:
-        await self._journal.park(case.id, step.reason, step.detail, None)
-        log.error("case.parked", case=case.digest, incident=case.ref, reason=step.reason, detail=step.detail)
-        self._alarms.raise_("case_parked", case=case.digest, reason=step.reason)
-
 
 def _by_class(jobs: Iterable[Job]) -> dict[str, list[Job]]:
     groups: dict[str, list[Job]] = {}
     for job in jobs:
         groups.setdefault(job.situation.iclass, []).append(job)
     return groups
-
-
-def _is_ours(case: CaseState, incident: Incident) -> bool:
-    """True if we resolved it, and nobody has reopened, resolved or closed it since."""
-    return case.resolved and incident.phase is Phase.RESOLVED and incident.resolution_date == case.resolution
-
-
-def _dealt_at(incident: Incident) -> float | None:
-    """Until when it was told of alerts that were a person's to judge; None: of all that it was told of."""
-    return None if incident.phase is Phase.CLOSED else incident.resolved_at
 
 
 async def _first(

@@ -22,6 +22,7 @@ from itop_bridge.intent import Cmdb
 from itop_bridge.itop import oql
 from itop_bridge.itop.error import ITopError, NotAllowedError, PermanentError
 from itop_bridge.itop.gate import Gate
+from itop_bridge.itop.measured import name_outcome
 from itop_bridge.journal.delivery import DeliveryJournal
 from itop_bridge.log import Alarms, Faults
 
@@ -124,7 +125,8 @@ class Enrichment:
                 return found
 
     def _note_failure(self, cmdb: Cmdb, error: ITopError) -> None:
-        self._faults.tell("itop.read_failed", type(error).__name__, reason=str(error)[:500])
+        reason = name_outcome(type(error))
+        self._faults.tell("itop.read_failed", reason, reason=reason, detail=str(error)[:500])
         final = isinstance(error, PermanentError | NotAllowedError)
         failures = _MOST_FAILURES if final else self._failures.get(cmdb, (0, 0.0))[0] + 1
         held = failures >= _MOST_FAILURES

@@ -98,7 +98,7 @@ class Verification:
 
     async def _follow(self, finding: Finding, attempt: Attempt, case: CaseState, found: Incident | None) -> None:
         if isinstance(finding, GivenUp):
-            log.error("attempt.rewrite_failed", attempt=attempt.id, incident=case.ref, reason="given up")
+            log.error("attempt.given_up", case=case.digest, incident=case.ref, attempt=attempt.id)
             await self._journal.record_lost(attempt)
         elif isinstance(finding, Kept):
             await self._journal.confirm([attempt.id])
@@ -129,26 +129,30 @@ class Verification:
 
     async def _note_twin(self, attempt: Attempt, case: CaseState, found: Incident) -> None:
         """The journal's own incident wins; a person decides about the other. Both say so."""
-        self._alarms.raise_("incident_twin", case=case.digest, incident=case.ref, twin=found.ref)
-        token = attempt.token + "-twin"
+        self._alarms.raise_("incident_twin", case=case.digest, incident=case.ref, twin=[found.ref])
         for incident, text in (
             (found.id, f"iTop carried this incident's creation out late: the bridge goes on in {case.ref}."),
             (case.incident or 0, f"{found.ref} was created late for the same case; the bridge does not use it."),
         ):
-            await self._note(case, incident, f"{text}\n{token_line(token)}", token)
+            await self._note(attempt, case, incident, text)
         await self._journal.settle_attempt(attempt.id, "confirmed", look=None, detail=f"twin {found.ref}")
 
-    async def _note(self, case: CaseState, incident: int, entry: str, token: str) -> None:
+    async def _note(self, attempt: Attempt, case: CaseState, incident: int, text: str) -> None:
         """A log entry, unless it is there."""
+        token = attempt.token + "-twin"
+        script = Script(entry=f"{text}\n{token_line(token)}")
         writing = await self._styles.find_writing(case.profile)
         key = text_key(writing.iclass, incident, writing.log, token)
         try:
-            await self._gate.call(describe_append(writing, key, Script(entry=entry), None))
-        except (ConditionError, PermanentError) as error:  # it is there, or the log takes no more
-            log.info("attempt.failed", case=case.digest, incident=case.ref, reason=str(error)[:500])
+            await self._gate.call(describe_append(writing, key, script, None))
+        except ConditionError:
+            pass  # it is there
+        except PermanentError as error:  # the alarm tells of the twin all the same
+            facts = {"case": case.digest, "incident": case.ref, "attempt": attempt.id}
+            log.warning("attempt.failed", **facts, reason="twin_not_noted", detail=str(error)[:500])
 
     async def _rewrite(self, attempt: Attempt, case: CaseState) -> None:
         log.warning("attempt.lost", case=case.digest, incident=case.ref, attempt=attempt.id)
         writing = await self._styles.find_writing(case.profile)
         key = text_key(writing.iclass, attempt.incident or 0, writing.log, attempt.token)
-        await self._sender.rewrite(attempt, describe_append(writing, key, Script(entry=attempt.message), None))
+        await self._sender.rewrite(attempt, case, describe_append(writing, key, Script(entry=attempt.message), None))

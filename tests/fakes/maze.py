@@ -268,7 +268,8 @@ class Maze(Small):
 
     def key(self):
         """What tells this state from others, whatever the time."""
-        rests = sorted((case, self._ago(until)) for case, until in self.delivery._rests.items() if until > self.now)
+        until = self.delivery._rests.until
+        rests = sorted((case, self._ago(end)) for case, end in until.items() if end > self.now)
         held = [(self._ago(at), _holds_still(each, self)) for at, each in self.held]
         known = self.delivery._server_clock.offset_s is not None
         deeds = [(deed.verb, deed.incident) for deed in self.deeds]

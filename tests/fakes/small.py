@@ -194,7 +194,7 @@ class Small(World):
             tuple(self.simulator.calls),
             dict(self.alarms._active),
             (
-                dict(memory._rests),
+                dict(memory._rests.until),
                 memory._server_clock.offset_s,
                 set(memory._sender.closed_ways),
                 memory._expire_at,
@@ -221,4 +221,4 @@ class Small(World):
         await self.compose()
         memory = self.delivery
         rests, memory._server_clock.offset_s, ways, memory._expire_at, self.deaths = snapshot.memory
-        memory._rests, memory._sender.closed_ways = dict(rests), set(ways)
+        memory._rests.until, memory._sender.closed_ways = dict(rests), set(ways)

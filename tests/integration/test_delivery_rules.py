@@ -15,18 +15,18 @@ import world
 from rig import profile_of
 from timeline import play
 
-from itop_bridge.delivery import attempt, composer, delivery, failure, look, plan, verification
+from itop_bridge.delivery import attempt, casework, composer, failure, look, plan, verification
 from itop_bridge.delivery.backlog import Backlogs
-from itop_bridge.delivery.delivery import Delivery
 from itop_bridge.delivery.failure import Action, Consequence
 from itop_bridge.delivery.look import Absent, Kept, Lost, Proved, Twin
 from itop_bridge.delivery.reading import FIELDS, Lookup, Reader, TokenSearch
+from itop_bridge.delivery.sight import Sight
 from itop_bridge.delivery.verification import Verification
 from itop_bridge.intent import Case
 from itop_bridge.itop import oql
 from itop_bridge.itop.error import ITopError
 from itop_bridge.itop.lifecycle import Phase
-from itop_bridge.journal import delivery as journal
+from itop_bridge.journal import episode
 from itop_bridge.journal.case import CaseState
 from itop_bridge.journal.delivery import DeliveryJournal
 from itop_bridge.journal.landing import Verdict
@@ -322,7 +322,7 @@ def new_episodes_open(patch):
     "what_people_dealt_with_stays_so",
 )
 def resolved_once_more(patch):
-    patch.setattr(delivery, "_is_ours", lambda case, incident: case.resolved and incident.phase is Phase.RESOLVED)
+    patch.setattr(casework, "_is_ours", lambda case, incident: case.resolved and incident.phase is Phase.RESOLVED)
 
 
 @rule("what a person holds is not resolved", "F1; 10m; assign; R1; 10m", "people_are_respected")
@@ -345,7 +345,7 @@ def urgency_that_is_ours(patch):
         case = situation.case if incident is None else replace(situation.case, urgency=incident.urgency)
         return original(replace(situation, case=case), incident)
 
-    _wrap(patch, delivery, "plan", raised)
+    _wrap(patch, casework, "plan", raised)
 
 
 @rule("title and description are written once", "F1; 10m; title; F2; 10m", "people_are_respected")
@@ -438,7 +438,7 @@ def repeat_since(patch):
     Policy(firing_expires=3600.0, expired="resolve"),
 )
 def expired_is_resolved(patch):
-    patch.setattr(journal, "_RESOLVE_EXPIRED", "SELECT ?, ?, ?")
+    patch.setattr(episode, "_RESOLVE_EXPIRED", "SELECT ?, ?, ?")
 
 
 @rule("what fires after our own resolve reopens", "F1; 10m; R1; 1m; F2; 30m", "what_the_siem_says_is_so")
@@ -466,7 +466,7 @@ def looked_up_by_key(patch):
     async def look_up(self, jobs):
         return {}
 
-    patch.setattr(Delivery, "_look_up", look_up)
+    patch.setattr(Sight, "_look_up", look_up)
 
 
 @rule(
@@ -501,7 +501,7 @@ def folding(patch):
 @rule("log entries are `group_interval` apart", "F1; 10s; F2; 10s; F3; 10m", "entries_are_spaced")
 def group_interval(patch):
     patch.setattr(plan, "_wait_for_interval", lambda situation: None)
-    patch.setattr(delivery, "plan_unread", lambda situation: None if situation.backlog.last_seq else plan.Idle())
+    patch.setattr(casework, "plan_unread", lambda situation: None if situation.backlog.last_seq else plan.Idle())
 
 
 @rule("calls that change the state are `spacing` apart", "F1; 10m; U2; R1; R2; 10m", "changes_are_spaced")
@@ -520,7 +520,7 @@ def log_budget(patch):
         return original(replace(situation, policy=replace(situation.policy, log_budget=10**6)), *given)
 
     _wrap(patch, plan, "_append", unlimited)
-    _wrap(patch, delivery, "Composer", unlimited)
+    _wrap(patch, casework, "Composer", unlimited)
 
 
 @rule(
@@ -548,7 +548,7 @@ def _follow_otherwise(patch, action):
 @rule("a call that fails by itself five times is left to a person", "failing create; F1; 1h", "calls_are_bounded")
 def poison(patch):
     patch.setattr(failure, "MOST_FAILURES", 10**6)
-    patch.setattr(delivery, "MOST_FAILURES", 10**6)
+    patch.setattr(casework, "MOST_FAILURES", 10**6)
 
 
 # the tests
