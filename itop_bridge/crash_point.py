@@ -22,6 +22,10 @@ CRASH_POINTS = (
     "delivery.answered",  # the answer is read, not stored
     "delivery.settled",  # inside the transaction
     "delivery.looked",  # a token was looked for, what was found is not stored
+    "attachment.marked",  # an alert may be attached from here on, nothing is sent
+    "attachment.answered",  # the answer is read, not stored
+    "results.published",  # the broker has results, their rows are not removed
+    "results.settled",  # inside the transaction that removes them
     "journal.checkpointing",  # while pages are moved into the file
     "journal.pruning",  # inside the transaction
     "journal.vacuumed",  # free pages were given back, not committed

@@ -1,4 +1,4 @@
-"""The daemon: three stages over one journal, composed; signals, systemd, and the ordered stop."""
+"""The daemon: the stages run, are told of signals and reloads, and stop in order."""
 
 import asyncio
 import contextlib
@@ -12,43 +12,22 @@ from typing import Any
 import structlog
 
 from itop_bridge import __version__, systemd
-from itop_bridge.clock import SteadyClock
+from itop_bridge.composition import Stages, compose
 from itop_bridge.console.console import Status, serve_console
 from itop_bridge.console.exposition import Exposition
 from itop_bridge.control.controls import Controls, Hooks, Stage
 from itop_bridge.control.server import serve_control
 from itop_bridge.crash_point import pass_point
-from itop_bridge.delivery.attempt import Pace
-from itop_bridge.delivery.delivery import Delivery
-from itop_bridge.delivery.survey import Question, Survey
-from itop_bridge.errors import BridgeError, ConfigurationError, JournalFullError
-from itop_bridge.intake.broker import Broker
-from itop_bridge.intake.intake import Intake
-from itop_bridge.itop.breaker import Breaker
-from itop_bridge.itop.client import Client
-from itop_bridge.itop.connection import describe_connection
-from itop_bridge.itop.gate import Gate, State
-from itop_bridge.itop.measured import Measured
-from itop_bridge.itop.operation import Operations as Way
-from itop_bridge.itop.pace import Concurrency, Pacer
-from itop_bridge.itop.read_only import ReadOnly
+from itop_bridge.errors import BridgeError, ConfigurationError
 from itop_bridge.journal.checkpoint import watch_log
-from itop_bridge.journal.delivery import DeliveryJournal
 from itop_bridge.journal.figure import Figures
 from itop_bridge.journal.inquiry import Inquiry
-from itop_bridge.journal.intake import IntakeJournal
 from itop_bridge.journal.operation import Operations
 from itop_bridge.journal.replay import Replays
-from itop_bridge.journal.retention import Retention
-from itop_bridge.journal.source import SourceJournal
-from itop_bridge.journal.store import Store
 from itop_bridge.journal.triage import TriageJournal
-from itop_bridge.log import Alarms
-from itop_bridge.metric.meter import Meter
+from itop_bridge.pulse import Pulse, keep_status, keep_writing, tell_reload
 from itop_bridge.settings.model import Settings
-from itop_bridge.triage.heartbeat import Heartbeat
 from itop_bridge.triage.load import Routing
-from itop_bridge.triage.triage import Triage
 
 log = structlog.get_logger(__name__)
 
@@ -83,57 +62,34 @@ _FORCE_S = 1.0
 
 @dataclass(slots=True)
 class Daemon:
-    """The stages, and what stops them: intake first, so that the others work off what it took."""
+    """Runs the stages, and stops them: intake first, so that the others work off what it took."""
 
-    store: Store
-    alarms: Alarms
-    intake: Intake
-    triage: Triage
-    delivery: Delivery
-    gate: Gate
-    survey: Survey
-    retention: Retention
-    heartbeat: Heartbeat
-    clock: Callable[[], float]
-    """The time of day that the journal knows."""
-    clients: contextlib.AsyncExitStack
-    """Of iTop: after a reload the old one stays open until its calls are done."""
-    shadow: bool = False
-    """Nothing is written in iTop."""
-    meter: Meter = field(default_factory=Meter)
+    stages: Stages
     reloading: asyncio.Lock = field(default_factory=asyncio.Lock)
     stop_intake: asyncio.Event = field(default_factory=asyncio.Event)
     stop_work: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def fetch_status(self) -> Status:
         """What the daemon is doing now."""
-        itop = self.gate.state
+        stages, ground, gate = self.stages, self.stages.ground, self.stages.approach.gate
+        itop = {**dataclasses.asdict(gate.state), "calls": dict(gate.calls), "not_sent": dict(gate.not_sent)}
         return Status(
-            ready=self.intake.state.ready and itop.reachable,
+            ready=stages.is_ready,
             version=__version__,
-            broker=dataclasses.asdict(self.intake.state),
-            itop={**dataclasses.asdict(itop), "calls": dict(self.gate.calls)},
-            triage=dataclasses.asdict(self.triage.counters),
+            broker=dataclasses.asdict(stages.intake.state),
+            itop=itop,
+            triage=dataclasses.asdict(stages.triage.counters),
             alarms={
                 name: {"since": alarm.since, "detail": alarm.detail, **alarm.facts}
-                for name, alarm in self.alarms.active.items()
+                for name, alarm in ground.alarms.active.items()
             },
-            journal=await Figures(self.store).fetch_backlog(),
-            pauses=await Operations(self.store, self.clock).fetch_pauses(),
+            journal=await Figures(ground.store).fetch_backlog(),
+            pauses=await Operations(ground.store, ground.clock).fetch_pauses(),
         )
 
     async def reload(self, settings: Settings, routing: Routing) -> None:
-        """Switch to another configuration: routes, factories, formats, and how iTop is reached.
-
-        The rest (broker, journal, console, log, rate) is taken up by a restart, which loses nothing. Parked cases are
-        tried once more, and so are credentials that iTop refused. Raises ITopError if the new client cannot be made.
-        """
-        self.gate.reset(await _open_way(self.clients, settings, self.meter, shadow=self.shadow))
-        self.triage.routes = routing.routes
-        await self.intake.change_filters(_filters(routing))
-        with contextlib.suppress(JournalFullError):  # an alarm tells of it; parked cases wait for the next reload
-            await self.delivery.release()
-        self.survey.ask(_questions(routing))
+        """Switch to another configuration: see Stages.change."""
+        await self.stages.change(settings, routing)
         log.info("configuration.reloaded", routes=len(routing.routes))
 
     async def reload_from(self, load: Load) -> None:
@@ -141,7 +97,7 @@ class Daemon:
 
         All is loaded and compiled before anything is switched. Two at once: one after the other.
         """
-        async with self.reloading:
+        async with self.reloading, tell_reload():
             try:
                 await self.reload(*await asyncio.to_thread(load))
             except BridgeError as error:
@@ -151,20 +107,13 @@ class Daemon:
 
     async def run(self, signals: Signals, load: Load | None = None) -> None:
         """Run until asked to stop, then stop in order. A stage that fails ends the daemon with its error."""
-        intake = asyncio.create_task(self.intake.run(self.stop_intake), name="intake")
+        intake = asyncio.create_task(self.stages.intake.run(self.stop_intake), name="intake")
         workers = [
-            asyncio.create_task(self.triage.run(self.stop_work), name="triage"),
-            asyncio.create_task(self.delivery.run(self.stop_work), name="delivery"),
+            asyncio.create_task(self.stages.triage.run(self.stop_work), name="triage"),
+            asyncio.create_task(self.stages.delivery.run(self.stop_work), name="delivery"),
+            asyncio.create_task(self.stages.attachments.run(self.stop_work), name="attachments"),
         ]
-        sides = [
-            asyncio.create_task(_keep_alive(self.store), name="watchdog"),
-            asyncio.create_task(self.survey.run(), name="survey"),
-            asyncio.create_task(self.retention.run(), name="retention"),
-            asyncio.create_task(self.heartbeat.run(), name="heartbeat"),
-            asyncio.create_task(
-                watch_log(self.store.path, partial(self.store.write, _nothing), self.alarms), name="journal-log"
-            ),
-        ]
+        sides = self._start_sides()
         if load is not None:
             sides.append(asyncio.create_task(_reload_on_hangup(self, signals, load), name="reload"))
         try:
@@ -180,6 +129,26 @@ class Daemon:
                 side.cancel()
             await _finish(sides, 1.0)
 
+    def _start_sides(self) -> list[asyncio.Task[None]]:
+        """What never ends by itself, and may be broken off."""
+        stages, ground = self.stages, self.stages.ground
+        rest = partial(ground.store.write, _nothing)
+        sides = {
+            "pulse": Pulse(ground.beats, ground.alarms).run(),
+            "journal-writer": keep_writing(rest, ground.beats),
+            "journal-log": watch_log(ground.store.path, rest, ground.alarms),
+            "survey": stages.survey.run(),
+            "retention": stages.retention.run(),
+            "heartbeat": stages.heartbeat.run(),
+            "letters": stages.letters.run(),
+            "mailer": stages.mailer.run(),
+            "presence": stages.outward.presence.run(),
+            "results": stages.outward.publisher.run(),
+        }
+        if systemd.is_listening():
+            sides["status"] = keep_status(self.fetch_status, lambda: stages.is_ready)
+        return [asyncio.create_task(side, name=name) for name, side in sides.items()]
+
 
 async def run_daemon(
     settings: Settings, routing: Routing, signals: Signals, load: Load | None = None, *, shadow: bool = False
@@ -189,75 +158,22 @@ async def run_daemon(
     With `shadow` nothing is written in iTop. Raises what ended it otherwise.
     """
     async with (
-        compose(settings, routing, shadow=shadow) as daemon,
+        open_daemon(settings, routing, shadow=shadow) as daemon,
         _console(settings, daemon),
         serve_control(settings.journal.path, _controls(daemon, load)),
     ):
         systemd.notify("READY=1")
         log.info("daemon.started", version=__version__, routes=len(routing.routes), shadow=shadow)
         await daemon.run(signals, load)
-        left = await Figures(daemon.store).fetch_backlog()
+        left = await Figures(daemon.stages.ground.store).fetch_backlog()
     log.info("daemon.stopped", **{name: left[name] for name in ("waiting", "cases", "unverified", "dead_letters")})
 
 
 @contextlib.asynccontextmanager
-async def compose(settings: Settings, routing: Routing, *, shadow: bool = False) -> AsyncIterator[Daemon]:
-    """The stages around an open journal. Each wakes the next one through the journal."""
-    async with contextlib.AsyncExitStack() as stack:
-        store = await Store.open(settings.journal.path)
-        stack.push_async_callback(store.close)
-        meter = Meter()
-        store.on_commit = meter.record_commit
-        alarms = Alarms()
-        clock = Pace(settings.itop.rate, settings.itop.server_time_limit, SteadyClock())
-        clients = await stack.enter_async_context(contextlib.AsyncExitStack())
-        client = await _open_way(clients, settings, meter, shadow=shadow)
-        pacer = Pacer(settings.itop.rate)
-        pacer.on_turn = meter.record_wait
-        gate = await stack.enter_async_context(Gate(client, pacer, Concurrency(settings.itop.concurrency), Breaker()))
-        gate.on_change = lambda state: _tell_state(alarms, state)
-        delivery = Delivery(
-            DeliveryJournal(store, clock.clock), gate, alarms, clock, shadow=shadow, on_write=meter.record_write
-        )
-        triage = Triage(TriageJournal(store, clock.clock, delivery.wake), routing.routes, alarms, clock=clock.clock)
-        intake = Intake(
-            Broker(settings.mqtt, clock=clock.clock),
-            IntakeJournal(store, triage.wake),
-            alarms,
-            _filters(routing),
-        )
-        survey = Survey(gate, alarms)
-        survey.ask(_questions(routing))
-        retention = Retention(store, settings.journal.keep, settings.mqtt.session_expiry, clock=clock.clock)
-        heartbeat = Heartbeat(
-            SourceJournal(store, clock.clock, triage.wake),
-            alarms,
-            lambda: triage.routes,
-            lambda: intake.state.connections if intake.state.ready else None,
-        )
-        await delivery.recover()
-        yield Daemon(
-            store,
-            alarms,
-            intake,
-            triage,
-            delivery,
-            gate,
-            survey,
-            retention,
-            heartbeat,
-            clock.clock,
-            clients,
-            shadow,
-            meter,
-        )
-
-
-async def _open_way(clients: contextlib.AsyncExitStack, settings: Settings, meter: Meter, *, shadow: bool) -> Way:
-    """The way to iTop; in the shadow one that lets nothing through that writes."""
-    client = await clients.enter_async_context(Client(describe_connection(settings.itop)))
-    measured = Measured(client, meter.record_call)
-    return ReadOnly(measured) if shadow else measured
+async def open_daemon(settings: Settings, routing: Routing, *, shadow: bool = False) -> AsyncIterator[Daemon]:
+    """A daemon around an open journal, not running yet. Raises BridgeError."""
+    async with compose(settings, routing, shadow=shadow) as stages:
+        yield Daemon(stages)
 
 
 @contextlib.asynccontextmanager
@@ -266,8 +182,10 @@ async def _console(settings: Settings, daemon: Daemon) -> AsyncIterator[None]:
     if listen is None:
         yield
         return
-    exposition = Exposition(daemon.fetch_status, daemon.meter, settings.journal.path, clock=daemon.clock)
-    async with serve_console(listen.host, listen.port, daemon.fetch_status, exposition.fetch):
+    ground = daemon.stages.ground
+    exposition = Exposition(daemon.fetch_status, ground.meter, settings.journal.path, clock=ground.clock)
+    find_stalled = ground.beats.find_stalled
+    async with serve_console(listen.host, listen.port, daemon.fetch_status, exposition.fetch, find_stalled):
         log.info("console.started", address=str(listen))
         yield
 
@@ -283,26 +201,20 @@ def _controls(daemon: Daemon, load: Load | None) -> Controls:
             raise BridgeError("this daemon was started without a configuration file")
         await daemon.reload_from(load)
 
+    triage, wake_delivery = daemon.stages.triage, daemon.stages.delivery.wake
+    store, clock = daemon.stages.ground.store, daemon.stages.ground.clock
     return Controls(
-        Inquiry(daemon.store, daemon.clock),
-        Operations(daemon.store, daemon.clock, on_due=daemon.delivery.wake, on_retry=daemon.triage.wake),
-        Figures(daemon.store),
-        lambda: [route.name for route in daemon.triage.routes],
+        Inquiry(store, clock),
+        Operations(store, clock, on_due=wake_delivery, on_retry=triage.wake),
+        Figures(store),
+        lambda: [route.name for route in triage.routes],
         Hooks(fetch_status, reload),
         stage=Stage(
-            Replays(daemon.store, daemon.triage.wake, daemon.clock),
-            TriageJournal(daemon.store, daemon.clock, daemon.delivery.wake),
-            lambda: daemon.triage.routes,
+            Replays(store, triage.wake, clock),
+            TriageJournal(store, clock, wake_delivery),
+            lambda: triage.routes,
         ),
     )
-
-
-def _filters(routing: Routing) -> list[str]:
-    return [route.pattern.filter for route in routing.routes]
-
-
-def _questions(routing: Routing) -> list[Question]:
-    return [Question(route.name, route.profile.writing, route.place) for route in routing.routes]
 
 
 async def _reload_on_hangup(daemon: Daemon, signals: Signals, load: Load) -> None:
@@ -311,26 +223,6 @@ async def _reload_on_hangup(daemon: Daemon, signals: Signals, load: Load) -> Non
         signals.hangup.clear()
         with contextlib.suppress(BridgeError):  # it is in the log; the old configuration stays in use
             await daemon.reload_from(load)
-
-
-def _tell_state(alarms: Alarms, state: State) -> None:
-    """One alarm for an iTop that cannot be reached, one for an iTop that answers and refuses to write."""
-    holds = {"itop_unreachable": not state.reachable, "itop_not_allowed": state.reachable and state.reason is not None}
-    for name, begins in holds.items():
-        if begins:
-            alarms.raise_(name, detail=state.detail[:300], reason=state.reason)
-        else:
-            alarms.clear(name)
-
-
-async def _keep_alive(store: Store) -> None:
-    """Tell systemd that the loop turns and the journal's writer works, as often as the unit wants it."""
-    period_s = systemd.watchdog_s()
-    while period_s:
-        await store.write(_nothing)
-        systemd.notify("WATCHDOG=1")
-        await asyncio.sleep(period_s)
-    await asyncio.Event().wait()
 
 
 def _nothing(_journal: object) -> None:
@@ -359,4 +251,4 @@ async def _finish(tasks: list[asyncio.Task[None]], timeout_s: float) -> None:
         _, late = await asyncio.wait(late, timeout=_FORCE_S)
     for task in tasks:
         if not task.cancelled() and (error := task.exception()):
-            log.error("daemon.stage_failed", stage=task.get_name(), failure=f"{type(error).__name__}: {error}")
+            log.error("daemon.stage_failed", stage=task.get_name(), exc_info=error)

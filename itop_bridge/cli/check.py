@@ -29,12 +29,12 @@ def add_parser(subparsers: Any) -> None:
         "check",
         help="tell all that is wrong with a configuration",
         description="Load a configuration as the daemon would and tell every problem and doubt (exit code 78). With"
-        " --online also log in to broker and iTop, and ask whether they have what it speaks of (exit code 1 if they"
-        " cannot be reached).",
+        " --online also log in to broker, mail server and iTop, and ask whether they have what it speaks of (exit code"
+        " 1 if they cannot be reached).",
         epilog="Example: itop-bridge check --online -c itop-bridge.yaml",
     )
     add_config_option(parser)
-    parser.add_argument("--online", action="store_true", help="ask broker and iTop too; nothing is written")
+    parser.add_argument("--online", action="store_true", help="ask broker and iTop too; nothing is written or mailed")
     parser.set_defaults(run=run)
 
 
@@ -81,4 +81,7 @@ def summarise(loaded: "Loaded") -> list[str]:
         f"{route.format} -> {route.factory}, {route.organization}"
         for route in routes
     ]
+    own = loaded.settings.own_incidents
+    if own:
+        lines.append(f"  own incidents: {own.factory}, {own.organization}")
     return [f"ok: {len(routes)} route{'' if len(routes) == 1 else 's'}", *lines]

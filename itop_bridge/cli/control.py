@@ -30,7 +30,7 @@ def operate(args: argparse.Namespace, work: Work) -> int:
     """Do `work` at the door of the journal that is meant. Raises BridgeError."""
     import asyncio  # noqa: PLC0415 - heavy
 
-    journal, routes = _find_journal(args)
+    journal, routes = find_journal(args)
     return asyncio.run(_operate(journal, routes, args.config, work))
 
 
@@ -51,8 +51,9 @@ def _load_routes(config: Path | None) -> "Sequence[Route] | None":
     return load_routing(load_settings(config, offline=True)).routes
 
 
-def _find_journal(args: argparse.Namespace) -> tuple[Path, Sequence[str] | None]:
-    """The journal's file, and the names of the routes if a configuration was given."""
+def find_journal(args: argparse.Namespace) -> tuple[Path, Sequence[str] | None]:
+    """The journal's file, and the names of the routes if a configuration was given. Raises UsageError or
+    ConfigurationError."""
     if args.config is None:
         if args.journal is None:
             raise UsageError("which journal? Give --config FILE or --journal FILE")

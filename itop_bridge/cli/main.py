@@ -9,7 +9,22 @@ from pathlib import Path
 from typing import Any
 
 from itop_bridge import __version__
-from itop_bridge.cli import case, check, event, init, letter, pause, record, reload, replay, show, status, trial
+from itop_bridge.cli import (
+    backup,
+    case,
+    check,
+    event,
+    init,
+    letter,
+    pause,
+    record,
+    reload,
+    replay,
+    show,
+    status,
+    trial,
+    trial_mail,
+)
 from itop_bridge.cli.failure import describe_failure, list_causes
 from itop_bridge.cli.parser import (
     OLD_NAME,
@@ -93,10 +108,11 @@ def build_parser(folders: Sequence[Path] = ()) -> argparse.ArgumentParser:
     _add_run(subparsers)
     check.add_parser(subparsers)
     trial.add_parser(subparsers)
+    trial_mail.add_parser(subparsers)
     init.add_parser(subparsers)
     show.add_parser(subparsers)
     show.add_schema(subparsers)
-    for operators in (status, letter, case, event, replay, reload):
+    for operators in (status, letter, case, event, replay, reload, backup):
         operators.add_parser(subparsers)
     pause.add_parsers(subparsers)
     _add_simulate(subparsers)
@@ -252,7 +268,8 @@ def _complete(parser: argparse.ArgumentParser) -> None:
 def _notify(args: argparse.Namespace, error: Exception) -> None:
     if not args.notify_mail:
         return
-    from itop_bridge.cli.mail import MailError, notify  # noqa: PLC0415 - heavy
+    from itop_bridge.cli.mail import notify  # noqa: PLC0415 - heavy
+    from itop_bridge.mail.server import MailError  # noqa: PLC0415 - heavy
 
     lines = describe_failure(error, args) if isinstance(error, BridgeError) else [f"{type(error).__name__}: {error}"]
     try:

@@ -1,4 +1,7 @@
-"""`itop-bridge check --online`: asks broker and iTop whether they have what the configuration speaks of."""
+"""`itop-bridge check --online`: asks broker and iTop whether they have what the configuration speaks of.
+
+At the mail server it only logs in.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -10,10 +13,12 @@ from itop_bridge.itop.client import Client
 from itop_bridge.itop.connection import describe_connection
 from itop_bridge.itop.pace import Pacer
 from itop_bridge.settings.load import Loaded
+from itop_bridge.settings.own_incident import OWN_ROUTE
 from itop_bridge.triage.load import Routing, load_routing
 from itop_bridge.triage.route import Route
 from itop_bridge.trial.finding import Finding, Verdict
 from itop_bridge.trial.inspection import Account, Paced, Subject, examine_itop
+from itop_bridge.trial.mail import examine_mail
 from itop_bridge.trial.visit import examine_broker
 
 _WRONG = 78
@@ -37,10 +42,12 @@ async def _tell(findings: AsyncIterator[Finding]) -> set[Verdict]:
 
 
 async def examine(loaded: Loaded, routing: Routing) -> AsyncIterator[Finding]:
-    """The broker first, then iTop. Raises ConfigurationError for certificates that cannot be used."""
+    """Broker, mail server, iTop, in this order. Raises ConfigurationError for certificates that cannot be used."""
     settings = loaded.settings
     for finding in await examine_broker(settings.mqtt, _list_filters(loaded), loaded.locate):
         yield finding
+    if settings.mail:
+        yield await examine_mail(settings.mail, loaded.locate)
     account = Account(
         settings.itop.user or "the owner of the token",
         loaded.locate("itop.address"),
@@ -62,7 +69,7 @@ def _list_filters(loaded: Loaded) -> dict[str, list[str]]:
 
 def _list_subjects(loaded: Loaded, routing: Routing) -> Sequence[Subject]:
     compiled = {route.name: route for route in routing.routes}
-    return [
+    subjects = [
         Subject(
             Question(route.name, compiled[route.name].profile.writing, _place_of(loaded, index, compiled[route.name])),
             compiled[route.name].policy,
@@ -72,6 +79,12 @@ def _list_subjects(loaded: Loaded, routing: Routing) -> Sequence[Subject]:
         )
         for index, route in enumerate(loaded.settings.routes)
     ]
+    own, section = compiled.get(OWN_ROUTE), loaded.settings.own_incidents
+    if own and section:
+        question = Question(own.name, own.profile.writing, own.place)
+        place = loaded.locate("own_incidents")
+        subjects.append(Subject(question, own.policy, str(section.organization), place, place))
+    return subjects
 
 
 def _place_of(loaded: Loaded, index: int, route: Route) -> Callable[[str], str]:

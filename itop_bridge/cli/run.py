@@ -26,6 +26,9 @@ def run(args: argparse.Namespace) -> int:
         asyncio.run(_run(args.config, loaded, routing, shadow=args.shadow))
     except JournalFormatError as error:
         raise ConfigurationError([str(error)]) from error  # a restart would not help
+    except Exception as error:
+        get_logger().critical("daemon.failed", exc_info=error)
+        raise
     return 0
 
 
@@ -58,6 +61,6 @@ def _tell(loaded: Loaded, routing: Routing) -> None:
         log.warning("configuration.warned", warning=warning)
     for record in routing.registry.records:
         if record.status == "failed":
-            log.error("factory.rejected", factory=record.name, origin=record.origin, reason=record.detail)
+            log.error("factory.rejected", factory=record.name, origin=record.origin, detail=record.detail)
         else:
             log.info("factory.loaded", factory=record.name, origin=record.origin, status=record.status)

@@ -167,7 +167,7 @@ def _run_logged(run: Callable[[], int], settings: "CommandSettings", args: argpa
     try:
         code = run()
     except BaseException as error:
-        log.error("command.failed", reason=str(error) or type(error).__name__)
+        log.error("command.failed", detail=str(error) or type(error).__name__)
         raise
     log.info("command.finished", exit_code=code, duration_ms=round((time.monotonic() - started) * 1000))
     return code

@@ -15,6 +15,7 @@ KEEP_S = 5.0
 
 _INTAKE = {
     "received": "messages_received_total",
+    "acknowledged": "messages_acknowledged_total",
     "not_guaranteed": "messages_not_guaranteed_total",
     "journaled": "events_journaled_total",
     "redelivered": "events_redelivered_total",
@@ -26,6 +27,7 @@ _BACKLOG = {
     "waiting": "events_waiting",
     "pending": "intents_pending",
     "cases": "cases_due",
+    "open": "cases_open",
     "parked": "cases_parked",
     "unverified": "attempts_unverified",
     "dead_letters": "dead_letters_open",
@@ -74,6 +76,8 @@ def read_status(status: Status, now: float) -> Iterator[Sample]:
     yield from _read_broker(status.broker)
     yield from _read_triage(status.triage)
     yield Sample("itop_reachable", status.itop["reachable"])
+    for reason, count in status.itop["not_sent"].items():
+        yield Sample("itop_calls_not_sent_total", count, {"reason": reason})
     if reason := status.itop["reason"]:
         yield Sample("itop_trouble", 1.0, {"reason": reason})
     backlog = status.journal
@@ -89,6 +93,7 @@ def _read_broker(broker: Mapping[str, Any]) -> Iterator[Sample]:
 
 def _read_triage(triage: Mapping[str, Any]) -> Iterator[Sample]:
     yield Sample("events_mapped_total", triage["events"])
+    yield Sample("triage_mapping_seconds_total", triage["mapping_s"])
     yield _element("accepted", "", triage["accepted"])
     for outcome, reasons in (("dropped", triage["drops"]), ("rejected", triage["rejections"])):
         yield from (_element(outcome, reason, count) for reason, count in reasons.items())

@@ -60,7 +60,7 @@ async def open_door(
     A journal that is in use, and whose daemon does not answer, is tried again for `patience_s` seconds: a daemon that
     starts or stops, or another command. Raises ControlError, JournalFormatError or another JournalError.
     """
-    _check_there(journal)
+    check_there(journal)
     store = await _open_unless_answered(journal, sleep, int(patience_s / _POLL_S))
     if store is None:
         yield Door(True, lambda request, tell: ask(socket_of(journal), request, tell))
@@ -71,8 +71,8 @@ async def open_door(
         await store.close()
 
 
-def _check_there(journal: Path) -> None:
-    """A command that looks for a journal in the wrong place must not make one there."""
+def check_there(journal: Path) -> None:
+    """A command that looks for a journal in the wrong place must not make one there. Raises ControlError."""
     try:
         found = stat.S_ISREG(journal.stat().st_mode)
     except FileNotFoundError:

@@ -43,7 +43,7 @@ async def serve_control(journal: Path, controls: Controls) -> AsyncIterator[None
         path = socket_of(journal)
         listener = _listen(path)
     except (OSError, SocketError) as error:
-        log.warning("control.unavailable", reason=str(error))
+        log.warning("control.unavailable", detail=str(error))
         yield
         return
     application = web.Application(client_max_size=_MOST_BYTES)

@@ -13,7 +13,7 @@ from typing import Any
 
 import aiomqtt
 
-from itop_bridge.daemon import Daemon, Signals, compose
+from itop_bridge.daemon import Daemon, Signals, open_daemon
 from itop_bridge.demo.broker import HOST, serve_broker
 from itop_bridge.demo.configuration import INSTALLS, write_configuration
 from itop_bridge.demo.ledger import Ledger, Progress, find_faults, read_ledger, read_progress
@@ -68,7 +68,7 @@ class Demo:
         """
         watching = asyncio.create_task(self._watch(), name="demo-watch")
         try:
-            if not await self._until(lambda: self.daemon.intake.state.ready, _READY_S):
+            if not await self._until(lambda: self.daemon.stages.intake.state.ready, _READY_S):
                 raise DemoError(f"the daemon has not subscribed within {_READY_S:.0f} s")
             self.screen.tell("One alert of each kind: a repeat, a hostile one and one that is no JSON too.")
             started = datetime.datetime.now(datetime.UTC)
@@ -88,7 +88,7 @@ class Demo:
 
     async def read_ledger(self) -> Ledger:
         """What became of every message."""
-        return await self.daemon.store.read(read_ledger)
+        return await self.daemon.stages.ground.store.read(read_ledger)
 
     @property
     def tickets(self) -> list[dict[str, Any]]:
@@ -109,7 +109,7 @@ class Demo:
     async def _watch(self) -> None:
         started = time.monotonic()
         while True:
-            self._progress = await self.daemon.store.read(read_progress)
+            self._progress = await self.daemon.stages.ground.store.read(read_progress)
             self.screen.show(self._describe(time.monotonic() - started))
             await asyncio.sleep(_LOOK_EVERY_S)
 
@@ -173,7 +173,7 @@ async def stage_demo(folder: Path, screen: Screen, iclass: str) -> AsyncIterator
     async with serve_broker() as port, open_publishers(port) as publishers, serve(simulator) as address:
         path = write_configuration(folder, broker_port=port, itop_address=address, iclass=iclass)
         loaded = load_settings(path)
-        async with compose(loaded.settings, load_routing(loaded)) as daemon:
+        async with open_daemon(loaded.settings, load_routing(loaded)) as daemon:
             stop = asyncio.Event()
             running = asyncio.create_task(daemon.run(Signals(stop)), name="daemon")
             try:

@@ -79,9 +79,13 @@ class Gate(Operations):
         self._trouble: ITopError | None = None
         self._is_stopped = False
         self.on_change = on_change
+        self.on_call: Callable[[], None] = _nothing
+        """Called by whoever makes a call, when it begins and when it is over."""
         self.state = State(reachable=True, since=clock())
         self.calls: Counter[str] = Counter()
         """Calls sent, by operation."""
+        self.not_sent: Counter[str] = Counter()
+        """Calls that were given up before, by reason: that of `state`, `turn` (the limits) or `held_back`."""
 
     @property
     def is_open(self) -> bool:
@@ -133,30 +137,40 @@ class Gate(Operations):
         raise NotSentError("not sent: the bridge is stopping")
 
     async def call(
-        self, operation: Mapping[str, Any], *, is_wanted: Callable[[], Awaitable[bool]] | None = None
+        self,
+        operation: Mapping[str, Any],
+        *,
+        is_wanted: Callable[[], Awaitable[bool]] | None = None,
+        aside: bool = False,
     ) -> Answer:
         """Send one operation when its turn has come, at most once. Raises one ITopError.
 
         `is_wanted` is asked when a slot is free, which may be long after the call: WithdrawnError if it says no.
+        No other call suffers from one `aside`: that it is refused is its own failure, credentials too (PHP drops a form
+        that is too large with all that is in it), unless iTop refuses a harmless call as well.
         """
+        self.on_call()
         try:
-            return await self._call_in_turn(operation, is_wanted)
+            return await self._call_in_turn(operation, is_wanted, aside=aside)
         except (UncertainError, CredentialsError) as error:
-            await self._examine(error)
+            await self._examine(error, aside=aside)
             raise
+        finally:
+            self.on_call()
 
     async def _call_in_turn(
-        self, operation: Mapping[str, Any], is_wanted: Callable[[], Awaitable[bool]] | None
+        self, operation: Mapping[str, Any], is_wanted: Callable[[], Awaitable[bool]] | None, *, aside: bool
     ) -> Answer:
         while True:
             await self._within_patience(self._wait_passable(operation))
             async with self._concurrency.slot():
                 if is_wanted is not None and not await is_wanted():
+                    self.not_sent["held_back"] += 1
                     raise WithdrawnError("not sent: it is held back now")
                 await self._within_patience(self._pacer.turn())
                 # much may have happened since; from here to the send nothing waits
                 if not self._is_stopped and self.is_open and self._holds.may_pass(operation):
-                    return await self._send(operation)
+                    return await self._send(operation, aside=aside)
 
     async def _wait_passable(self, operation: Mapping[str, Any]) -> None:
         await self.wait_open()
@@ -169,6 +183,7 @@ class Gate(Operations):
             async with asyncio.timeout(self._patience_s):
                 await waiting
         except TimeoutError:
+            self.not_sent[self.state.reason or "turn"] += 1
             why = self.state.reason or "its turn did not come"
             raise NotSentError(f"not sent within {self._patience_s:g} s: {why}") from None
 
@@ -178,20 +193,21 @@ class Gate(Operations):
             if not self._keeper.cancelled():
                 self._keeper.result()  # a bug in it must not leave everyone waiting
 
-    async def _send(self, operation: Mapping[str, Any]) -> Answer:
+    async def _send(self, operation: Mapping[str, Any], *, aside: bool) -> Answer:
         self.calls[str(operation.get("operation"))] += 1
         started = self._concurrency.clock()
         refusal: ITopError | None = None
         try:
             answer = await self._client.call(operation)
         except ITopError as error:
-            refusal = error if is_held(error) else None
-            self._learn(error)
+            refusal = error if is_held(error) and not aside else None
+            self._learn(error, aside=aside)
             raise
         finally:
             # also when cancelled: else its hold would wait for ever for the outcome
             self._settle_hold(operation, refusal)
-        self._concurrency.record_latency(self._concurrency.clock() - started)
+        if not aside:
+            self._concurrency.record_latency(self._concurrency.clock() - started)
         return answer
 
     def _settle_hold(self, operation: Mapping[str, Any], refusal: ITopError | None) -> None:
@@ -208,16 +224,16 @@ class Gate(Operations):
             self._pacer.pause_for(_RETRY_AFTER_S if asked_s is None else asked_s)
             self._pacer.slow_down()
 
-    def _learn(self, error: ITopError) -> None:
+    def _learn(self, error: ITopError, *, aside: bool) -> None:
         self._heed(error)
         if isinstance(error, UncertainError):
             self._concurrency.record_failure()
-        if find_trouble(error) and not _is_doubtful(error):
+        if find_trouble(error) and not _is_doubtful(error, aside=aside):
             self._shut(error)
 
-    async def _examine(self, error: ITopError) -> None:
+    async def _examine(self, error: ITopError, *, aside: bool) -> None:
         """Is it iTop that failed, or this call alone? A harmless call tells."""
-        if not _is_doubtful(error):
+        if not _is_doubtful(error, aside=aside):
             return
         async with self._examining:
             if self._is_stopped or not self.is_open or self._pacer.pause_s:
@@ -293,6 +309,10 @@ class Gate(Operations):
                 self.on_change(self.state)
 
 
+def _nothing() -> None:
+    """Nobody wants to know."""
+
+
 def find_trouble(error: ITopError) -> str | None:
     """Why iTop as a whole cannot be reached; None if the error is an answer of iTop's, or of its front's."""
     if isinstance(error, CredentialsError):
@@ -306,9 +326,10 @@ def find_trouble(error: ITopError) -> str | None:
     return None
 
 
-def _is_doubtful(error: ITopError) -> bool:
+def _is_doubtful(error: ITopError, *, aside: bool) -> bool:
     """True if it may be the call's own failure: no good answer, or a 403 (a firewall that dislikes an alert's text)."""
-    return isinstance(error, NoReplyError | ServerError) or error.status == 403
+    is_own = error.status == 403 or (aside and isinstance(error, CredentialsError))
+    return isinstance(error, NoReplyError | ServerError) or is_own
 
 
 def _reason(error: ITopError | None) -> str | None:

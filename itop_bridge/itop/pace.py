@@ -38,6 +38,8 @@ class Pacer:
         self._factor_at = 0.0
         self.on_turn: Callable[[float], None] | None = None
         """Takes the seconds that a turn was waited for."""
+        self.on_pause: Callable[[float], None] | None = None
+        """Takes the seconds from now in which there will be no turn."""
 
     @property
     def rate_per_s(self) -> float:
@@ -63,6 +65,8 @@ class Pacer:
     def pause_until(self, moment: float) -> None:
         """No turn before `moment` (monotonic seconds); a longer pause stands."""
         self._paused_until = max(self._paused_until, moment)
+        if self.on_pause is not None:
+            self.on_pause(self.pause_s)
 
     def pause_for(self, pause_s: float) -> None:
         """No turn for so many seconds from now."""

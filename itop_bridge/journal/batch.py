@@ -1,7 +1,7 @@
 """Elements as they land: what each does to its case is decided one after the other, and stored together."""
 
 import sqlite3
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 from itop_bridge.alert import State
 from itop_bridge.journal.inhibition import is_inhibited, record_bearing
@@ -46,11 +46,12 @@ class Batch:
         self._intents: list[tuple[object, ...]] = []
         self._numbers: dict[tuple[int, int], int] = {}
         """The next `n` of an element's intents: its routes share them."""
-        self._drops: list[tuple[int, int, str, str]] = []
+        self._drops: list[tuple[object, ...]] = []
         self._dead: list[tuple[object, ...]] = []
         self.tally = Tally()
         row = sql.execute("SELECT seq FROM sqlite_sequence WHERE name = 'intents'").fetchone()
         self._seq = int(row[0]) if row else 0
+        self._is_answered = sql.execute("SELECT 1 FROM answered").fetchone() is not None
 
     def number_from(self, event_id: int, index: int, n: int) -> None:
         """An element has intents already: the next is its n-th."""
@@ -70,7 +71,7 @@ class Batch:
     def reject(self, element: Element, rejected: Rejected) -> None:
         """It becomes a dead letter."""
         self.count(rejected)
-        place = (element.event_id, element.index, rejected.route)
+        place = (element.event_id, element.index, rejected.route, self._name(element))
         self._dead.append((*place, rejected.reason, rejected.field, rejected.detail[:MOST_DETAIL], self.now))
 
     def count(self, rejected: Rejected) -> None:
@@ -239,8 +240,12 @@ class Batch:
     def _drop(self, element: Element, reason: str) -> str:
         self.tally.dropped += 1
         self.tally.drops[reason] += 1
-        self._drops.append((element.event_id, element.index, reason, element.route))
+        self._drops.append((element.event_id, element.index, reason, element.route, self._name(element)))
         return reason
+
+    def _name(self, element: Element) -> str | None:
+        """The alert's id for its result; not kept where nobody wants results."""
+        return element.alert_id if self._is_answered else None
 
     def _write_intents(self) -> None:
         self.sql.executemany(
@@ -256,10 +261,11 @@ class Batch:
         # an event that triage maps again (a crash before its commit never stored anything; a retry of a dead letter
         # may) replaces its own drop
         self.sql.executemany(
-            "INSERT OR REPLACE INTO drops (event_id, idx, reason, route) VALUES (?, ?, ?, ?)", self._drops
+            "INSERT OR REPLACE INTO drops (event_id, idx, reason, route, alert_id) VALUES (?, ?, ?, ?, ?)", self._drops
         )
         self.sql.executemany(
-            "INSERT INTO dead_letters (event_id, idx, route, reason, field, detail, at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO dead_letters (event_id, idx, route, alert_id, reason, field, detail, at)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             self._dead,
         )
         self._drops.clear()
@@ -270,24 +276,22 @@ class Batch:
         self.write()
         self.sql.executemany(
             "INSERT OR REPLACE INTO alerts (scope, id, case_id, state, one_shot, episode, content, received, repeats,"
-            " first_seq, handled, heard) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11,"
+            " first_seq, handled, heard) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
             # what is mapped again is old; a time that lies ahead is a clock's that was put back
-            " max(?12, min(?13, coalesce((SELECT heard FROM alerts WHERE scope = ?1 AND id = ?2), 0))))",
-            [(*key, *_columns(self._seen[key]), heard, self.now) for key, heard in self._heard.items()],
+            " max(?, min(?, coalesce((SELECT heard FROM alerts WHERE scope = ? AND id = ?), 0))))",
+            [(*key, *_columns(self._seen[key]), heard, self.now, *key) for key, heard in self._heard.items()],
         )
         # A case that delivery has put off keeps its time, unless something came that must not wait for it: a resolve,
         # or an alert more urgent than its incident. One that backs off after failures keeps it in any case.
         self.sql.executemany(
-            "UPDATE cases SET profile = ?1, route = ?8, oldest = min(coalesce(oldest, ?3), ?3), rank = min(rank, ?4),"
+            "UPDATE cases SET profile = :profile, route = :route,"
+            " oldest = min(coalesce(oldest, :oldest), :oldest), rank = min(rank, :rank),"
             " due = CASE WHEN parked IS NOT NULL THEN NULL"
-            " WHEN due IS NULL THEN CASE WHEN incident IS NULL THEN ?2 ELSE ?5 END"
+            " WHEN due IS NULL THEN CASE WHEN incident IS NULL THEN :due ELSE :now END"
             " WHEN failures > 0 THEN due"
-            " WHEN ?6 OR (incident IS NOT NULL AND ?4 < coalesce(urgency, 4)) THEN min(due, ?5)"
-            " ELSE due END WHERE id = ?7",
-            [
-                (turn.profile, turn.due, turn.oldest, turn.rank, self.now, turn.resolves, case_id, turn.route)
-                for case_id, turn in self._turns.items()
-            ],
+            " WHEN :resolves OR (incident IS NOT NULL AND :rank < coalesce(urgency, 4)) THEN min(due, :now)"
+            " ELSE due END WHERE id = :case",
+            [{**asdict(turn), "case": case_id, "now": self.now} for case_id, turn in self._turns.items()],
         )
 
 

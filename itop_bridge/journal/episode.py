@@ -6,23 +6,24 @@ from itop_bridge.journal.settling import requeue_case
 
 # an episode was told if its first intent was, and began when that was received
 _THEIRS = """
-    {0}.first_seq <= (SELECT told_seq FROM cases WHERE id = ?1)
-    AND coalesce((SELECT began.received FROM intents AS began WHERE began.seq = {0}.first_seq), 0) <= ?2
+    {0}.first_seq <= (SELECT told_seq FROM cases WHERE id = :case)
+    AND coalesce((SELECT began.received FROM intents AS began WHERE began.seq = {0}.first_seq), 0) <= :dealt
 """
 _HANDLE = f"""
-    UPDATE alerts SET handled = 1 WHERE case_id = ?1 AND state IN ('firing', 'expired') AND one_shot = 0 AND handled = 0
+    UPDATE alerts SET handled = 1
+    WHERE case_id = :case AND state IN ('firing', 'expired') AND one_shot = 0 AND handled = 0
     AND {_THEIRS.format("alerts")}
 """
 _DROP_HANDLED = f"""
     UPDATE intents SET state = 'dropped', reason = 'handled_by_person'
-    WHERE case_id = ?1 AND state = 'pending' AND kind <> 'resolve' AND first_seq < seq
+    WHERE case_id = :case AND state = 'pending' AND kind <> 'resolve' AND first_seq < seq
     AND {_THEIRS.format("intents")}
 """
 
 
 def mark_handled(sql: sqlite3.Connection, case_id: int, dealt_at: float | None) -> bool:
     """See DeliveryJournal.mark_handled."""
-    theirs = (case_id, 2.0**62 if dealt_at is None else dealt_at)
+    theirs = {"case": case_id, "dealt": 2.0**62 if dealt_at is None else dealt_at}
     handled = sql.execute(_HANDLE, theirs).rowcount
     dropped = sql.execute(_DROP_HANDLED, theirs).rowcount
     return handled + dropped > 0

@@ -17,6 +17,7 @@ _BACKLOG = """
         (SELECT count(*) FROM cases WHERE due IS NOT NULL) AS cases,
         (SELECT min(oldest) FROM cases WHERE due IS NOT NULL) AS oldest,
         (SELECT count(*) FROM cases WHERE parked IS NOT NULL) AS parked,
+        (SELECT count(*) FROM cases WHERE incident IS NOT NULL AND NOT resolved AND parked IS NULL) AS open,
         (SELECT count(*) FROM attempts WHERE state IN ('in_flight', 'unknown', 'applied', 'absent')
             AND state IN ('in_flight', 'unknown')) AS unverified,
         (SELECT count(*) FROM dead_letters WHERE state = 'open') AS dead_letters
@@ -45,7 +46,7 @@ class Figures:
 
     async def fetch_backlog(self) -> dict[str, Any]:
         """`waiting` events for triage, `pending` intents of so many `cases`, the `oldest` of them (seconds since the
-        epoch, or None), `parked` cases, `unverified` writes, open `dead_letters`."""
+        epoch, or None), `parked` cases, `open` ones, `unverified` writes, open `dead_letters`."""
         return await self._store.read(lambda sql: _fetch_row(sql, _BACKLOG))
 
     async def fetch_outcomes(self, letters: Sequence[int]) -> dict[str, int]:

@@ -198,9 +198,10 @@ _NAMED = """
 """
 _ALERTS = """
     SELECT scope, id, state, episode, received, repeats FROM alerts
-    WHERE case_id = ?1 AND state = 'firing' AND one_shot = 0 AND handled = 0
-    UNION ALL SELECT scope, id, state, episode, received, repeats FROM alerts WHERE case_id = ?1 AND state = 'waiting'
-    LIMIT ?2
+    WHERE case_id = :case AND state = 'firing' AND one_shot = 0 AND handled = 0
+    UNION ALL SELECT scope, id, state, episode, received, repeats FROM alerts
+    WHERE case_id = :case AND state = 'waiting'
+    LIMIT :most
 """
 _INTENTS = """
     SELECT seq, event_id, idx, n, kind, state, reason, until, received, urgency, alert_id, facts, attempt FROM intents
@@ -234,7 +235,7 @@ def _load_case(sql: sqlite3.Connection, name: str) -> dict[str, Any] | None:
     letters = f"{_LETTERS} WHERE letter.case_id = ? ORDER BY letter.id DESC LIMIT ?"
     return {
         **case,
-        "alerts": _load(sql, _ALERTS, (case_id, MOST_ROWS)),
+        "alerts": _load(sql, _ALERTS, {"case": case_id, "most": MOST_ROWS}),
         "intents": [_show_intent(row) for row in _load(sql, _INTENTS, (case_id, MOST_ROWS))],
         "counts": _load(sql, _COUNTS, (case_id,)),
         "attempts": [_name_incident(row, case) for row in _load(sql, _ATTEMPTS, (case_id, MOST_ROWS))],
@@ -262,8 +263,8 @@ _EVENT = """
     FROM events WHERE id = ?
 """
 _TRACES = """
-    SELECT idx FROM intents WHERE event_id = ?1 UNION SELECT idx FROM drops WHERE event_id = ?1
-    UNION SELECT idx FROM dead_letters WHERE event_id = ?1
+    SELECT idx FROM intents WHERE event_id = :event UNION SELECT idx FROM drops WHERE event_id = :event
+    UNION SELECT idx FROM dead_letters WHERE event_id = :event
 """
 _OF_ELEMENT = """
     SELECT seq, n, kind, state, reason, until, received, intents.urgency, alert_id, facts, attempt, case_id,
@@ -292,7 +293,7 @@ def _load_event(sql: sqlite3.Connection, event_id: int) -> dict[str, Any] | None
     if not found:
         return None
     event = found[0]
-    indexes = [row["idx"] for row in _load(sql, f"{_TRACES} ORDER BY 1", (event_id,))]
+    indexes = [row["idx"] for row in _load(sql, f"{_TRACES} ORDER BY 1", {"event": event_id})]
     return {
         **event,
         "topic": show_bytes(event["topic"], MOST_TOPIC),

@@ -112,6 +112,8 @@ class Element:
     result: Landing | Dropped | Rejected
     bearing: Bearing | None = None
     """None where no rule of `inhibit` is configured."""
+    alert_id: str | None = None
+    """As its SIEM gave it; None where it has none, or could not be read."""
 
     @property
     def route(self) -> str:

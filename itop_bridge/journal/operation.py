@@ -172,8 +172,11 @@ _LAST = """
 _RESOLVE = """
     INSERT INTO intents
         (event_id, idx, n, case_id, kind, state, reason, received, urgency, impact, alert_id, first_seq, facts)
-    VALUES (?1, ?2, (SELECT coalesce(max(n) + 1, ?3) FROM intents WHERE event_id = ?1 AND idx = ?2 AND n >= ?3),
-        ?4, 'resolve', 'pending', 'operator', ?5, 4, 3, ?6, ?7, ?8)
+    VALUES (
+        :event, :idx,
+        (SELECT coalesce(max(n) + 1, :n) FROM intents WHERE event_id = :event AND idx = :idx AND n >= :n),
+        :case, 'resolve', 'pending', 'operator', :now, 4, 3, :alert, :first, :facts
+    )
 """
 
 
@@ -190,7 +193,17 @@ def _resolve_case(sql: sqlite3.Connection, case_id: int, now: float) -> bool:
     )
     release_alerts(sql, case_id)
     sql.execute(
-        _RESOLVE, (event_id, index, _OPERATOR_N, case_id, now, alert_id, first_seq, _resolved(orjson.loads(facts)))
+        _RESOLVE,
+        {
+            "event": event_id,
+            "idx": index,
+            "n": _OPERATOR_N,
+            "case": case_id,
+            "now": now,
+            "alert": alert_id,
+            "first": first_seq,
+            "facts": _resolved(orjson.loads(facts)),
+        },
     )
     # one that backs off after failures keeps its time
     sql.execute(

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from itop_bridge.intent import Cmdb, Texts, Writing
-from itop_bridge.settings.policy import Flapping, Policy, Storm
+from itop_bridge.settings.policy import Attach, Flapping, Policy, Storm
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,9 @@ def _parse_cmdb(values: dict[str, Any]) -> Cmdb:
 def _parse_policy(values: dict[str, Any]) -> Policy:
     flapping = Flapping(**_known(Flapping, values["flapping"])) if values.get("flapping") else None
     storm = Storm(**_known(Storm, values["storm"])) if values.get("storm") else None
+    attach = Attach(**_known(Attach, values["attach"])) if values.get("attach") else None
     path = tuple(values.get("resolve_path", ()))
-    return Policy(**{**values, "resolve_path": path, "flapping": flapping, "storm": storm})
+    return Policy(**{**values, "resolve_path": path, "flapping": flapping, "storm": storm, "attach": attach})
 
 
 def _known(of: type, values: dict[str, Any]) -> dict[str, Any]:

@@ -3,9 +3,12 @@
 Each kind of row is walked in the order of its key: the reader finds what is old, a few thousand rows at a time, and the
 writer removes what is still settled of it, a few hundred rows in a commit.
 
-- A payload goes once no element of its event is owed or a dead letter that is open.
+- A payload goes once no element of its event is owed or a dead letter that is open. One that is still to be attached to
+  its incident stays for as long again.
 - An event goes with its intents, drops and dead letters, all at once for whoever tries one of them again: what is gone
-  leaves no trace of having been done. The newest events stay, since the broker may send them again.
+  leaves no trace of having been done. The newest events stay, since the broker may send them again, and those whose
+  results were not told yet.
+- A result goes, told or not.
 - An alert's id, which tells repeats, stays longer than the broker may keep a message, and while it fires.
 - A case goes when nothing is left of it.
 """
@@ -43,6 +46,8 @@ class Limits:
     keep: float
     ids: float
     """Of alerts that were last heard of, and of cases."""
+    attached: float
+    """Of payloads that are still to be attached."""
 
 
 class Found(NamedTuple):
@@ -60,6 +65,8 @@ class Portion(NamedTuple):
 
 
 Find = Callable[[sqlite3.Connection, Limits, Any], Portion]
+Values = tuple[object, ...] | dict[str, object]
+"""Of a statement's parameters."""
 Remove = Callable[[sqlite3.Connection, Limits, Sequence[Any]], Counter[str]]
 """Removes what is settled of so many keys. It is called again with them while it removed MOST_ROWS rows."""
 
@@ -92,13 +99,13 @@ class Retention:
                 await self._sleep(FULL_S)
                 continue
             if pruned:
-                self._log.info("journal.pruned", **pruned)
+                self._log.info("journal.pruned", removed=pruned)
             await self._sleep(min(max(self._keep_s / 24, 300.0), 21_600.0))
 
     async def prune(self) -> dict[str, int]:
         """Remove what is old now. Returns how much: payloads, events and the like, and pages given back."""
         now = self._clock()
-        limits = Limits(now - self._keep_s, now - self._ids_s)
+        limits = Limits(now - self._keep_s, now - self._ids_s, now - 2 * self._keep_s)
         pruned: Counter[str] = Counter()
         for find, remove in _WALKS:
             await self._walk(limits, find, remove, pruned)
@@ -164,7 +171,7 @@ def _vacuum(sql: sqlite3.Connection) -> int:
     return int(free - sql.execute("PRAGMA freelist_count").fetchone()[0])
 
 
-# What is old. Events and attempts lie in the order of their times: a portion without an old row is the last one.
+# What is old. Events, results and attempts lie in the order of their times: a portion without an old one is the last.
 
 
 def _find_payloads(sql: sqlite3.Connection, limits: Limits, after: int | None) -> Portion:
@@ -186,6 +193,14 @@ def _find_events(sql: sqlite3.Connection, limits: Limits, after: int | None) -> 
         (limits.keep, after or 0, MOST_IN_FLIGHT, MOST_READ),
     ).fetchall()
     found = [Found(event_id, 0) for event_id, old in rows if old]
+    return Portion(found, _last(rows) if found else None)
+
+
+def _find_results(sql: sqlite3.Connection, limits: Limits, after: int | None) -> Portion:
+    rows = sql.execute(
+        "SELECT id, settled < ? FROM results WHERE id > ? ORDER BY id LIMIT ?", (limits.keep, after or 0, MOST_READ)
+    ).fetchall()
+    found = [Found(result, 0) for result, old in rows if old]
     return Portion(found, _last(rows) if found else None)
 
 
@@ -219,7 +234,8 @@ def _find_alerts(sql: sqlite3.Connection, limits: Limits, after: tuple[str, str]
 
 def _find_cases(sql: sqlite3.Connection, limits: Limits, after: int | None) -> Portion:
     rows = sql.execute(
-        f"SELECT id, {_QUIET} FROM cases WHERE id > ?2 ORDER BY id LIMIT ?3", (limits.ids, after or 0, MOST_READ)
+        f"SELECT id, {_QUIET} FROM cases WHERE id > :after ORDER BY id LIMIT :most",
+        {"ids": limits.ids, "after": after or 0, "most": MOST_READ},
     ).fetchall()
     return Portion([Found(case_id, 0) for case_id, quiet in rows if quiet], _last(rows))
 
@@ -230,12 +246,13 @@ def _last(rows: Sequence[Any]) -> Any:
 
 # What is settled. Where an id is the row's number, the newest row stays: its number would be given again.
 
-_QUIET = "due IS NULL AND parked IS NULL AND max(opened, told_at, changed_at) < ?1"
+_QUIET = "due IS NULL AND parked IS NULL AND max(opened, told_at, changed_at) < :ids"
 
 _DROP_PAYLOAD = """
     UPDATE events SET payload = NULL WHERE id = ? AND payload IS NOT NULL
     AND NOT EXISTS (SELECT 1 FROM dead_letters WHERE event_id = events.id AND state IN ('open', 'retrying'))
     AND NOT EXISTS (SELECT 1 FROM intents WHERE event_id = events.id AND state NOT IN ('delivered', 'dropped'))
+    AND (received < ? OR NOT EXISTS (SELECT 1 FROM attachments WHERE event_id = events.id AND due IS NOT NULL))
 """
 _SETTLED = """
     SELECT value FROM json_each(?)
@@ -244,13 +261,18 @@ _SETTLED = """
         AND (state NOT IN ('retried', 'dropped') OR coalesce(settled, at) >= ?)
     )
     AND NOT EXISTS (SELECT 1 FROM intents WHERE event_id = value AND state NOT IN ('delivered', 'dropped'))
+    AND NOT EXISTS (SELECT 1 FROM results WHERE event_id = value)
+    AND NOT EXISTS (
+        SELECT 1 FROM attachments JOIN events ON events.id = event_id
+        WHERE event_id = value AND due IS NOT NULL AND payload IS NOT NULL
+    )
 """
 # Of an episode's first intent is asked when it began and what its alert was like: while the alert fires, and while
 # something of it is pending. An operator who resolves a case needs its last one: the one told last (`told_seq`)
 # is there, or goes only where another is. It is asked for first: to look for a later one may be to read the whole case.
 _DELETE_INTENTS = f"""
     DELETE FROM intents WHERE seq IN (
-        SELECT seq FROM intents AS old WHERE event_id IN (SELECT value FROM json_each(?2))
+        SELECT seq FROM intents AS old WHERE event_id IN (SELECT value FROM json_each(:settled))
         AND NOT EXISTS (SELECT 1 FROM alerts WHERE first_seq = old.seq AND state = 'firing' AND one_shot = 0)
         AND NOT EXISTS (
             SELECT 1 FROM intents AS later
@@ -259,22 +281,23 @@ _DELETE_INTENTS = f"""
         AND (
             EXISTS (SELECT 1 FROM cases WHERE id = old.case_id AND (old.seq < told_seq OR ({_QUIET})))
             OR EXISTS (SELECT 1 FROM intents AS later WHERE later.case_id = old.case_id AND later.seq > old.seq)
-        ) LIMIT ?3
+        ) LIMIT :most
     )
 """
 _DELETE_DROPS = """
     DELETE FROM drops WHERE (event_id, idx, route) IN (
-        SELECT event_id, idx, route FROM drops WHERE event_id IN (SELECT value FROM json_each(?2)) LIMIT ?3
+        SELECT event_id, idx, route FROM drops WHERE event_id IN (SELECT value FROM json_each(:settled)) LIMIT :most
     )
 """
 _DELETE_EVENT_LETTERS = """
     DELETE FROM dead_letters WHERE id IN (
-        SELECT id FROM dead_letters WHERE event_id IN (SELECT value FROM json_each(?2)) LIMIT ?3
+        SELECT id FROM dead_letters WHERE event_id IN (SELECT value FROM json_each(:settled)) LIMIT :most
     )
 """
 _DELETE_EVENTS = """
     DELETE FROM events WHERE id IN (
-        SELECT value FROM json_each(?2) WHERE NOT EXISTS (SELECT 1 FROM intents WHERE event_id = value) LIMIT ?3
+        SELECT value FROM json_each(:settled) WHERE NOT EXISTS (SELECT 1 FROM intents WHERE event_id = value)
+        LIMIT :most
     )
 """
 _EVENT_PARTS = (
@@ -304,7 +327,7 @@ _DELETE_ALERT = """
     DELETE FROM alerts WHERE scope = ? AND id = ? AND heard < ? AND (one_shot = 1 OR state IN ('resolved', 'expired'))
 """
 _DELETE_CASE = f"""
-    DELETE FROM cases WHERE id = ?2 AND {_QUIET}
+    DELETE FROM cases WHERE id = :case AND {_QUIET}
     AND id < (SELECT max(id) FROM cases)
     AND NOT EXISTS (SELECT 1 FROM alerts WHERE case_id = cases.id)
     AND NOT EXISTS (SELECT 1 FROM intents WHERE case_id = cases.id)
@@ -318,14 +341,15 @@ def _remove_events(sql: sqlite3.Connection, limits: Limits, ids: Sequence[int]) 
     settled = json.dumps([row[0] for row in sql.execute(_SETTLED, (json.dumps(ids), limits.keep))])
     removed: Counter[str] = Counter()
     for name, query in _EVENT_PARTS:
-        removed[name] = sql.execute(query, (limits.ids, settled, MOST_ROWS - removed.total())).rowcount
+        values = {"ids": limits.ids, "settled": settled, "most": MOST_ROWS - removed.total()}
+        removed[name] = sql.execute(query, values).rowcount
         if removed.total() >= MOST_ROWS:
             break
     return removed
 
 
 def _remove_each(
-    name: str, query: str, values: Callable[[Limits, Any], tuple[object, ...]] = lambda _limits, key: (key,)
+    name: str, query: str, values: Callable[[Limits, Any], Values] = lambda _limits, key: (key,)
 ) -> Remove:
     def remove(sql: sqlite3.Connection, limits: Limits, keys: Sequence[Any]) -> Counter[str]:
         return Counter({name: sql.executemany(query, [values(limits, key) for key in keys]).rowcount})
@@ -334,10 +358,11 @@ def _remove_each(
 
 
 _WALKS: tuple[tuple[Find, Remove], ...] = (
-    (_find_payloads, _remove_each("payloads", _DROP_PAYLOAD)),
+    (_find_results, _remove_each("results", "DELETE FROM results WHERE id = ?")),
+    (_find_payloads, _remove_each("payloads", _DROP_PAYLOAD, lambda limits, key: (key, limits.attached))),
     (_find_events, _remove_events),
     (_find_attempts, _remove_each("attempts", _DELETE_ATTEMPT)),
     (_find_letters, _remove_each("dead_letters", _DELETE_LETTER, lambda limits, key: (key, limits.keep))),
     (_find_alerts, _remove_each("alerts", _DELETE_ALERT, lambda limits, key: (*key, limits.ids))),
-    (_find_cases, _remove_each("cases", _DELETE_CASE, lambda limits, key: (limits.ids, key))),
+    (_find_cases, _remove_each("cases", _DELETE_CASE, lambda limits, key: {"ids": limits.ids, "case": key})),
 )

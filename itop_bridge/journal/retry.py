@@ -104,10 +104,10 @@ def _reject_own(retry: Retry, reason: str, detail: str, field: str = "payload") 
 def known_indexes(sql: sqlite3.Connection, event_id: int) -> set[int]:
     """The elements of an event that left a trace: what landed, was dropped, or is a dead letter."""
     traces = (
-        "SELECT idx FROM intents WHERE event_id = ?1 UNION SELECT idx FROM drops WHERE event_id = ?1"
-        " UNION SELECT idx FROM dead_letters WHERE event_id = ?1"
+        "SELECT idx FROM intents WHERE event_id = :event UNION SELECT idx FROM drops WHERE event_id = :event"
+        " UNION SELECT idx FROM dead_letters WHERE event_id = :event"
     )
-    return {index for (index,) in sql.execute(traces, (event_id,))}
+    return {index for (index,) in sql.execute(traces, {"event": event_id})}
 
 
 def fetch_traces(sql: sqlite3.Connection, retry: Retry) -> Traces:

@@ -4,6 +4,7 @@ import json
 import sqlite3
 
 from itop_bridge.crash_point import pass_point
+from itop_bridge.journal.attachment import record_attachment
 from itop_bridge.journal.case import Attempt, Draft, Settlement
 from itop_bridge.journal.owed import CASE_COLUMNS
 
@@ -43,16 +44,18 @@ def record_attempt(sql: sqlite3.Connection, draft: Draft, now: float) -> Attempt
 def settle_case(sql: sqlite3.Connection, settlement: Settlement) -> None:
     """What was pending up to `through` is settled, with what follows for the case."""
     case_id, through = settlement.case_id, settlement.through
-    sql.execute(
-        "UPDATE intents SET state = ?, reason = ?, attempt = ? WHERE case_id = ? AND state = 'pending' AND seq <= ?",
-        (settlement.state, settlement.reason, settlement.attempt, case_id, through),
-    )
     if settlement.attempt is not None:
         sql.execute(
             "UPDATE attempts SET state = ?, look = ?, looks = looks + 1, incident = coalesce(incident, ?) WHERE id = ?",
             (settlement.attempt_state, settlement.look, settlement.changes.get("incident"), settlement.attempt),
         )
+    record_attachment(sql, settlement)
     change_case(sql, case_id, dict(settlement.changes))
+    # after the case: an intent's result names the incident that the case has now
+    sql.execute(
+        "UPDATE intents SET state = ?, reason = ?, attempt = ? WHERE case_id = ? AND state = 'pending' AND seq <= ?",
+        (settlement.state, settlement.reason, settlement.attempt, case_id, through),
+    )
     if settlement.state == "delivered":
         sql.execute("UPDATE cases SET told_seq = max(told_seq, ?) WHERE id = ?", (through, case_id))
     sql.execute("UPDATE cases SET failures = 0 WHERE id = ?", (case_id,))
@@ -89,9 +92,9 @@ def requeue_case(sql: sqlite3.Connection, case_id: int) -> None:
     ).fetchone()
     # what is left, or came meanwhile, has its turn at once: the plan says when it is really due
     sql.execute(
-        "UPDATE cases SET oldest = ?1, rank = coalesce(?2, 4),"
-        " due = CASE WHEN ?1 IS NULL OR parked IS NOT NULL THEN NULL ELSE 0 END WHERE id = ?3",
-        (oldest, rank, case_id),
+        "UPDATE cases SET oldest = :oldest, rank = coalesce(:rank, 4),"
+        " due = CASE WHEN :oldest IS NULL OR parked IS NOT NULL THEN NULL ELSE 0 END WHERE id = :case",
+        {"oldest": oldest, "rank": rank, "case": case_id},
     )
 
 
@@ -137,8 +140,8 @@ def recover_all(sql: sqlite3.Connection, now: float, look: float, latest_due: fl
     """See DeliveryJournal.recover."""
     found = sql.execute(LEFT_IN_FLIGHT, (look,)).rowcount
     release_parked(sql, now)
-    sql.execute("UPDATE attempts SET look = ?1 WHERE look > ?1", (latest_due,))
-    sql.execute("UPDATE cases SET due = ?1 WHERE due > ?1", (latest_due,))
+    sql.execute("UPDATE attempts SET look = :latest WHERE look > :latest", {"latest": latest_due})
+    sql.execute("UPDATE cases SET due = :latest WHERE due > :latest", {"latest": latest_due})
     _clamp(sql, now, look)
     return found
 
@@ -146,12 +149,12 @@ def recover_all(sql: sqlite3.Connection, now: float, look: float, latest_due: fl
 def _clamp(sql: sqlite3.Connection, now: float, look: float) -> None:
     """What lies ahead was written before the clock was put back: nothing waits for that hour to pass again."""
     sql.execute(
-        "UPDATE attempts SET sent = ?1, look = ?2 WHERE look IS NOT NULL AND state = 'unknown' AND sent > ?1",
-        (now, look),
+        "UPDATE attempts SET sent = :now, look = :look WHERE look IS NOT NULL AND state = 'unknown' AND sent > :now",
+        {"now": now, "look": look},
     )
     sql.execute(
-        "UPDATE cases SET told_at = min(told_at, ?1), changed_at = min(changed_at, ?1),"
-        " replaced_at = min(replaced_at, ?1), due = CASE WHEN due IS NOT NULL THEN 0 END"
-        " WHERE max(told_at, changed_at, replaced_at) > ?1",
-        (now,),
+        "UPDATE cases SET told_at = min(told_at, :now), changed_at = min(changed_at, :now),"
+        " replaced_at = min(replaced_at, :now), due = CASE WHEN due IS NOT NULL THEN 0 END"
+        " WHERE max(told_at, changed_at, replaced_at) > :now",
+        {"now": now},
     )

@@ -96,11 +96,12 @@ def _judge(sql: sqlite3.Connection, watched: Watched, now: float) -> Source:
     began = now if source.lost is None else source.lost
     turned = Source(source.route, source.heard, source.silent_s, began, "lost" if silent else "heard")
     if watched.describe is not None:
-        _journal(sql, watched.describe(turned))
+        record_own_event(sql, watched.describe(turned))
     return turned
 
 
-def _journal(sql: sqlite3.Connection, event: Received) -> None:
+def record_own_event(sql: sqlite3.Connection, event: Received) -> None:
+    """Append an event of the bridge's own."""
     # connection 0: no broker brought it
     sql.execute(
         "INSERT INTO events (connection, seen, received, topic, payload, size, digest, qos, retain)"

@@ -64,6 +64,11 @@ def fetch_openings(sql: sqlite3.Connection, now: float, limit: int) -> list[Open
     return [Opening(organization, profile, json.loads(facts)) for organization, profile, facts in rows]
 
 
+def has_due(sql: sqlite3.Connection, now: float) -> bool:
+    """Whether it is any case's turn."""
+    return sql.execute(f"SELECT 1 FROM cases WHERE due <= ? AND {_TAKEN} LIMIT 1", (now,)).fetchone() is not None
+
+
 def is_held(sql: sqlite3.Connection, case_id: int) -> bool:
     """Whether an operator holds the case's route back."""
     return sql.execute(_HELD, (case_id,)).fetchone() is not None

@@ -24,6 +24,7 @@ class Metric:
 
 _SHORT = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 _CALL = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+_MAPPING = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 _WAY = (0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0)
 
 METRICS: Mapping[str, Metric] = MappingProxyType(
@@ -35,7 +36,8 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
         "broker_connected": Metric("gauge", "1 while the broker accepts us."),
         "broker_subscribed": Metric("gauge", "1 while every topic is subscribed at QoS 1."),
         "broker_connections_total": Metric("counter", "Connections that the broker accepted."),
-        "messages_received_total": Metric("counter", "Messages that were stored or recognised, and acknowledged."),
+        "messages_received_total": Metric("counter", "Messages that were stored, or recognised as stored before."),
+        "messages_acknowledged_total": Metric("counter", "Messages that were acknowledged, the ignored ones too."),
         "messages_ignored_total": Metric(
             "counter", "Messages that are no alerts: retained, or a copy by another subscription.", ("reason",)
         ),
@@ -44,6 +46,10 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
         "events_redelivered_total": Metric("counter", "Messages that were in the journal already; no effect."),
         # triage
         "events_mapped_total": Metric("counter", "Events that were mapped."),
+        "triage_mapping_seconds_total": Metric("counter", "What mapping took; by events mapped, the cost of one."),
+        "triage_delay_seconds": Metric(
+            "histogram", "From the receipt of an event until what became of it was on the disk.", (), _MAPPING
+        ),
         "events_waiting": Metric("gauge", "Events in the journal that are not mapped yet."),
         "elements_mapped_total": Metric(
             "counter",
@@ -54,6 +60,7 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
         # delivery
         "intents_pending": Metric("gauge", "What the cases owe iTop."),
         "cases_due": Metric("gauge", "Cases that owe something."),
+        "cases_open": Metric("gauge", "Cases whose incident we have not resolved; parked ones are not among them."),
         "cases_parked": Metric("gauge", "Cases that wait for a person."),
         "oldest_pending_age_seconds": Metric("gauge", "Since when the oldest pending alert waits; 0 if none does."),
         "attempts_unverified": Metric("gauge", "Writes whose outcome is not known yet."),
@@ -61,12 +68,34 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
         "delivery_delay_seconds": Metric(
             "histogram", "From the receipt of an alert to its write in iTop.", ("write",), _WAY
         ),
+        # results
+        "results_waiting": Metric("gauge", "Results of alerts that the broker does not have yet."),
+        "results_published_total": Metric("counter", "Results that the broker has.", ("outcome",)),
+        "results_lost_total": Metric(
+            "counter", "Results that were given up: the broker refused their topic, or too many waited.", ("reason",)
+        ),
+        "response_topics_refused_total": Metric(
+            "counter", "Messages that name a response topic which is not used, and why.", ("reason",)
+        ),
         # iTop
-        "itop_reachable": Metric("gauge", "1 while calls are sent; 0 while only a probe is."),
+        "itop_reachable": Metric(
+            "gauge", "The breaker: 1 while calls are sent (closed); 0 while only a probe is (open)."
+        ),
         "itop_trouble": Metric("gauge", "1 for the reason that iTop is not reached, or refuses.", ("reason",)),
         "itop_calls_total": Metric("counter", "Calls sent, probes too, by what came back.", ("operation", "outcome")),
+        "itop_calls_not_sent_total": Metric(
+            "counter",
+            "Calls that were given up before they were sent, and why; they are made again later.",
+            ("reason",),
+        ),
         "itop_call_duration_seconds": Metric("histogram", "What a call took.", ("operation",), _CALL),
         "itop_limiter_wait_seconds": Metric("histogram", "How long a call waited for its turn.", (), _CALL),
+        # mail
+        "mails_total": Metric(
+            "counter",
+            "Mails, by what became of them: sent (reason: what it was about), failed (why), held (by which limit).",
+            ("outcome", "reason"),
+        ),
         # the journal
         "journal_commit_duration_seconds": Metric("histogram", "What a commit took, to the disk.", (), _SHORT),
         "journal_bytes": Metric("gauge", "The size of the journal's files: database and log.", ("file",)),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from prometheus_client import (
     CollectorRegistry,
     Counter,
+    Gauge,
     Histogram,
     ProcessCollector,
     generate_latest,
@@ -41,9 +42,19 @@ class Meter:
         self._commits = self._histogram("journal_commit_duration_seconds")
         self._calls = self._histogram("itop_call_duration_seconds")
         self._waits = self._histogram("itop_limiter_wait_seconds")
+        self._mapped = self._histogram("triage_delay_seconds")
         self._delays = self._histogram("delivery_delay_seconds")
-        metric = METRICS["itop_calls_total"]
-        self._outcomes = Counter(PREFIX + "itop_calls_total", metric.meaning, metric.labels, registry=self._registry)
+        self._outcomes = self._counter("itop_calls_total")
+        self._mails = self._counter("mails_total")
+        self._results = self._counter("results_published_total")
+        self._lost = self._counter("results_lost_total")
+        self._refused = self._counter("response_topics_refused_total")
+        waiting = METRICS["results_waiting"]
+        self._waiting = Gauge(PREFIX + "results_waiting", waiting.meaning, registry=self._registry)
+
+    def _counter(self, name: str) -> Counter:
+        metric = METRICS[name]
+        return Counter(PREFIX + name, metric.meaning, metric.labels, registry=self._registry)
 
     def _histogram(self, name: str) -> Histogram:
         metric = METRICS[name]
@@ -62,9 +73,33 @@ class Meter:
         """A call had its turn."""
         self._waits.observe(waited_s)
 
+    def record_mapped(self, delay_s: float) -> None:
+        """What became of an event is on the disk, so long after its receipt."""
+        self._mapped.observe(max(0.0, delay_s))
+
     def record_write(self, write: str, delay_s: float) -> None:
         """A write is in iTop, so long after its oldest alert was received."""
         self._delays.labels(write).observe(max(0.0, delay_s))
+
+    def record_result(self, outcome: str) -> None:
+        """A result is at the broker."""
+        self._results.labels(outcome).inc()
+
+    def record_lost_results(self, reason: str, count: int) -> None:
+        """So many results were given up."""
+        self._lost.labels(reason).inc(count)
+
+    def record_waiting_results(self, count: int) -> None:
+        """So many results wait for the broker."""
+        self._waiting.set(count)
+
+    def record_refused_response(self, reason: str) -> None:
+        """A sender named a response topic that is not used."""
+        self._refused.labels(reason).inc()
+
+    def record_mail(self, outcome: str, reason: str) -> None:
+        """What became of a mail."""
+        self._mails.labels(outcome, reason).inc()
 
     def expose(self, samples: Iterable[Sample]) -> bytes:
         """All of it in Prometheus' text format, with what was read now. Raises KeyError for an unknown metric."""

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from itop_bridge.settings.model import Mqtt, Settings
+from itop_bridge.settings.model import Mqtt, Settings, read_prefixes
+from itop_bridge.settings.own_incident import OWN_ROUTE
 from itop_bridge.settings.problem import Problem
 from itop_bridge.settings.route import Route
 from itop_bridge.settings.silence import RouteSilence
@@ -22,6 +23,7 @@ def find_conflicts(data: Any) -> Iterator[Problem]:
     numbered = enumerate(listed) if isinstance(listed, list) else []
     routes = [(place, route) for place, route in numbered if isinstance(route, dict)]
     yield from _repeated_names(routes)
+    yield from _own_incidents(sections, routes)
     yield from _unknown_routes(sections.get("silences"), [name for _, route in routes if (name := route.get("name"))])
     base_topic = _get(sections, "mqtt", "base_topic") or Mqtt.model_fields["base_topic"].default
     organization = _get(sections, "defaults", "organization")
@@ -33,6 +35,7 @@ def find_conflicts(data: Any) -> Iterator[Problem]:
             yield Problem(f"routes[{place}].topic", text)
         if pattern and overlap(pattern.filter, f"{OWN_TOPICS}#"):
             yield Problem(f"routes[{place}].topic", f"the topics under {OWN_TOPICS} are the bridge's own")
+    yield from _responses(sections, base_topic, routes)
 
 
 def _get(sections: dict[str, Any], name: str, key: str) -> Any:
@@ -48,6 +51,17 @@ def _repeated_names(routes: list[tuple[int, dict[str, Any]]]) -> Iterator[Proble
             yield Problem(f"routes[{place}].name", f"is the name of routes[{first[name]}] already")
 
 
+def _own_incidents(sections: dict[str, Any], routes: list[tuple[int, dict[str, Any]]]) -> Iterator[Problem]:
+    own = sections.get("own_incidents")
+    if not isinstance(own, dict):
+        return
+    if not own.get("organization") and not _get(sections, "defaults", "organization"):
+        yield Problem("own_incidents", "organization is missing: give it here or in defaults")
+    for place, route in routes:
+        if route.get("name") == OWN_ROUTE:
+            yield Problem(f"routes[{place}].name", "is the name of the route of own_incidents")
+
+
 def _unknown_routes(silences: Any, known: list[Any]) -> Iterator[Problem]:
     for place, silence in enumerate(silences if isinstance(silences, list) else []):
         named = silence.get("routes") if isinstance(silence, dict) else None
@@ -56,6 +70,25 @@ def _unknown_routes(silences: Any, known: list[Any]) -> Iterator[Problem]:
                 near = difflib.get_close_matches(name, [each for each in known if isinstance(each, str)], 1)
                 hint = f"; did you mean {near[0]}?" if near else ""
                 yield Problem(f"silences[{place}].routes[{index}]", f"there is no route {name!r}{hint}")
+
+
+def _responses(
+    sections: dict[str, Any], base_topic: Any, routes: list[tuple[int, dict[str, Any]]]
+) -> Iterator[Problem]:
+    """A sender's response topic must not be ours, nor one that we would read our own results from."""
+    given = _get(sections, "mqtt", "response_prefix")
+    patterns = [(place, pattern) for place, route in routes if (pattern := _pattern_of(route))]
+    prefixes = read_prefixes(given)
+    for index, prefix in enumerate(prefixes if isinstance(prefixes, list) else []):
+        if not isinstance(prefix, str) or not prefix.strip("/"):
+            continue
+        path = "mqtt.response_prefix" if isinstance(given, str) else f"mqtt.response_prefix[{index}]"
+        allowed = f"{prefix.removesuffix('/')}/#"
+        if isinstance(base_topic, str) and overlap(allowed, f"{base_topic.strip('/')}/#"):
+            yield Problem(path, f"meets what the bridge itself publishes under {base_topic} (mqtt.base_topic)")
+        for place, pattern in patterns:
+            if overlap(allowed, pattern.filter):
+                yield Problem(path, f"meets the topic of routes[{place}]: the bridge would read its own results")
 
 
 def _pattern_of(route: dict[str, Any]) -> TopicPattern | None:
@@ -85,8 +118,7 @@ def find_doubts(settings: Settings, now: float) -> Iterator[Problem]:
     """What is allowed and hardly meant. `now` is in seconds since the epoch."""
     if settings.itop.address.startswith("http://"):
         yield Problem("itop.address", "the password and all tickets travel in clear: use https")
-    if settings.mqtt.tls is None and settings.mqtt.password is not None and not _is_local(settings.mqtt.host):
-        yield Problem("mqtt.password", "the password and all alerts travel in clear: add a tls section")
+    yield from _broker_doubts(settings.mqtt)
     if settings.console.listen and not settings.console.listen.is_loopback:
         yield Problem("console.listen", "other machines can reach the console, which asks for no password")
     for (earlier, one), (later, other) in itertools.combinations(enumerate(settings.routes), 2):
@@ -98,10 +130,21 @@ def find_doubts(settings: Settings, now: float) -> Iterator[Problem]:
         elif one.case_scope == other.case_scope:
             text = f"is that of routes[{earlier}] ({one.name}) too: what goes on from there to here is a repeat here"
             yield Problem(f"routes[{later}].case_scope", text)
+    if settings.mail and settings.mail.is_exposed:
+        yield Problem("mail.security", "all that is mailed travels in clear to another machine: use starttls or tls")
     for place, route in enumerate(settings.routes):
+        if route.mail and not settings.mail:
+            yield Problem(f"routes[{place}].mail", "has no effect: there is no section mail")
         yield from _interval_doubts(place, route)
         yield from _expired(f"routes[{place}].silences", route.silences, now)
     yield from _expired("silences", settings.silences, now)
+
+
+def _broker_doubts(mqtt: Mqtt) -> Iterator[Problem]:
+    if mqtt.response_prefix and mqtt.protocol == "3.1.1":
+        yield Problem("mqtt.response_prefix", "is of no use with protocol 3.1.1: only MQTT 5 has response topics")
+    if mqtt.tls is None and mqtt.password is not None and not _is_local(mqtt.host):
+        yield Problem("mqtt.password", "the password and all alerts travel in clear: add a tls section")
 
 
 def _expired(path: str, silences: Sequence[RouteSilence], now: float) -> Iterator[Problem]:

@@ -21,8 +21,10 @@ from pydantic import (
 from itop_bridge.settings.address import Listen, ListenField, Url
 from itop_bridge.settings.command import Commands
 from itop_bridge.settings.inhibition import Inhibition
+from itop_bridge.settings.mail import Mail
+from itop_bridge.settings.own_incident import OwnIncidents
 from itop_bridge.settings.place import Folder, InputFile, LogFile, StateFile
-from itop_bridge.settings.policy import Flapping, Policy, Storm
+from itop_bridge.settings.policy import Attach, Flapping, Policy, Storm
 from itop_bridge.settings.route import Defaults, Route
 from itop_bridge.settings.secret import Secret
 from itop_bridge.settings.section import FILLED, Count, Port, Section, Text, check_only_with
@@ -34,6 +36,18 @@ def _check_base_topic(text: str) -> str:
     if set(text) & set("+#{}\0") or text.startswith(("/", "$")) or text.endswith("/"):
         raise ValueError("must be a topic without wildcards, not starting or ending with / and not starting with $")
     return text
+
+
+def _check_prefix(text: str) -> str:
+    return _check_base_topic(text.removesuffix("/") or text)
+
+
+def read_prefixes(value: Any) -> Any:
+    """One prefix, or several."""
+    return [value] if isinstance(value, str) else value
+
+
+ResponsePrefix = Annotated[Text, AfterValidator(_check_prefix)]
 
 
 class Tls(Section):
@@ -95,7 +109,13 @@ class Mqtt(Section):
     password: Secret | None = None
     """{file: NAME} or {env: NAME}."""
     base_topic: Annotated[Text, AfterValidator(_check_base_topic)] = "itop-bridge"
-    """What the bridge publishes lies under this topic: `<base_topic>/status`."""
+    """What the bridge publishes lies under this topic: `status`, `itop` and `results/<route>`."""
+    response_prefix: Annotated[
+        tuple[ResponsePrefix, ...],
+        BeforeValidator(read_prefixes),
+        WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
+    ] = ()
+    """Topics, one or several, below which a sender may choose the response topic of its results (MQTT 5)."""
     protocol: Annotated[
         Literal["auto", "5", "3.1.1"],
         BeforeValidator(_read_protocol),
@@ -243,11 +263,15 @@ class Settings(Section):
     formats: tuple[Folder, ...] = ()
     """Folders with further formats, relative to this file."""
     commands: Commands = Field(default_factory=Commands)
+    mail: Mail | None = None
+    """Whom people are written to, and by which server; without it nobody is."""
     defaults: Defaults = Field(default_factory=Defaults)
     silences: tuple[Silence, ...] = ()
     """Alerts that open nothing, for a time or in windows of the week."""
     inhibit: tuple[Inhibition, ...] = ()
     """Alerts that open nothing while others fire."""
+    own_incidents: OwnIncidents | None = None
+    """Incidents of the bridge's own team, for dead letters and silent sources; none without this section."""
     routes: Annotated[tuple[Route, ...], *FILLED]
     """At least one: from topics to incidents."""
 
@@ -266,14 +290,21 @@ class Settings(Section):
         defaults = info.data.get("defaults")
         return tuple(route.inherit(defaults) for route in routes) if defaults else routes
 
+    @field_validator("own_incidents")
+    @classmethod
+    def _inherit_own(cls, own: OwnIncidents | None, info: ValidationInfo) -> OwnIncidents | None:
+        defaults = info.data.get("defaults")
+        return own.inherit(defaults) if own and defaults else own
+
     def policy_of(self, route: Route) -> Policy:
         """A route's rules: its own values, else `defaults`, else the bridge's."""
-        same = Policy.__dataclass_fields__.keys() - {"resolve", "resolve_path", "flapping", "storm"}
+        same = Policy.__dataclass_fields__.keys() - {"resolve", "resolve_path", "flapping", "storm", "attach"}
         rules = {name: getattr(route, name) for name in same}
         flapping = Flapping(route.flapping.changes, route.flapping.within) if route.flapping else None
         storm = Storm(route.storm.cases, route.storm.within, route.storm.link) if route.storm else None
+        attach = Attach(route.attach.most) if route.attach else None
         way = route.resolve
-        return Policy(**rules, resolve=way.when, resolve_path=way.path, flapping=flapping, storm=storm)
+        return Policy(**rules, resolve=way.when, resolve_path=way.path, flapping=flapping, storm=storm, attach=attach)
 
 
 SECTIONS = ("mqtt", "itop", "journal", "console", "log", "commands", "defaults")

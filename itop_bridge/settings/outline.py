@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from itop_bridge.errors import ConfigurationError
 from itop_bridge.settings.document import Document, parse_document
 from itop_bridge.settings.model import Journal
+from itop_bridge.settings.own_incident import OWN_ROUTE
 from itop_bridge.settings.place import Place
 from itop_bridge.settings.problem import Problem, describe_errors
 
@@ -34,7 +35,8 @@ def load_outline(path: Path, *, place: Place | None = None) -> Outline:
         journal = Journal.model_validate(sections.get("journal") or {}, context=place or Place(path.parent.absolute()))
     except ValidationError as error:
         raise ConfigurationError([_tell(document, each) for each in describe_errors(error, Journal)]) from None
-    return Outline(journal.path, tuple(_names_of(sections.get("routes"))))
+    own = [OWN_ROUTE] if isinstance(sections.get("own_incidents"), dict) else []
+    return Outline(journal.path, (*_names_of(sections.get("routes")), *own))
 
 
 def _tell(document: Document, problem: Problem) -> str:

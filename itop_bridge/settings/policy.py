@@ -26,6 +26,13 @@ class Storm:
     """Incidents that are made meanwhile get the storm's as their parent."""
 
 
+@dataclass(frozen=True, slots=True)
+class Attach:
+    """The alert that opened an incident is attached to it, at most so many bytes of it."""
+
+    most: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """The rules of one route, as the configuration's keys of the same names (`model.PolicyKeys`) tell them.
@@ -55,3 +62,4 @@ class Policy:
     """None: no case counts as flapping."""
     storm: Storm | None = None
     """Of new cases of the route and one organisation. None: each has an incident of its own, however many there are."""
+    attach: Attach | None = None

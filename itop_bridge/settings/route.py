@@ -5,13 +5,14 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, Field, Strict, ValidationInfo, WithJsonSchema, field_validator
 
 from itop_bridge.alert import Severity
+from itop_bridge.settings.mail import RouteMail
 from itop_bridge.settings.organization import NO_ORGANIZATION, OrganizationField
 from itop_bridge.settings.policy import Expiry, Policy, Recurrence
 from itop_bridge.settings.resolving import ResolveField, ResolveRule
 from itop_bridge.settings.section import FILLED, Count, Lines, Section, Slug, Text
 from itop_bridge.settings.silence import RouteSilence
 from itop_bridge.settings.topic import TopicPattern, parse_topic
-from itop_bridge.settings.unit import Duration
+from itop_bridge.settings.unit import Duration, Size
 from itop_bridge.settings.zone import Zone
 
 
@@ -55,6 +56,13 @@ class StormRule(Section):
     """Make the storm's incident the parent of those that are made while it holds. iTop may resolve them with it."""
 
 
+class AttachRule(Section):
+    """What of an alert is attached."""
+
+    most: Annotated[int, Size(least="1KiB", most="4MiB")] = 1_048_576
+    """The head of a longer one."""
+
+
 class PolicyKeys(Section):
     """What `defaults` and every route may say; a route's value wins."""
 
@@ -94,12 +102,23 @@ class PolicyKeys(Section):
     """The severity of an alert whose own cannot be read."""
     shadow: Annotated[bool, Strict()] = _USUAL.shadow
     """Decide, log and keep what would be written, and write nothing in iTop."""
+    results: Annotated[bool, Strict()] = False
+    """Publish what became of each alert, under `<base_topic>/results/<route>`."""
     flapping: FlappingRule | None = None
     """{changes: 6, within: 10m}: a case that changes more often is told once, and resolved when it has been quiet."""
     storm: StormRule | None = None
     """{cases: 50, within: 5m}: above this rate of new cases, one incident takes the alerts of further ones."""
+    attach: AttachRule | None = None
+    """{most: 1MiB}: the alert that opens an incident is attached to it as it came, since the journal keeps it only for
+    `journal.keep`."""
     settings: dict[Annotated[str, Strict()], Any] = Field(default_factory=dict)
     """The factory's own settings. From `defaults` a route takes those that it does not say and its factory knows."""
+
+    def inherit(self, defaults: "PolicyKeys") -> Self:
+        """The same with what it does not say filled in."""
+        unsaid = PolicyKeys.model_fields.keys() - self.model_fields_set - {"settings"}
+        filled = {name: getattr(defaults, name) for name in unsaid}
+        return self.model_copy(update={**filled, "settings": {**defaults.settings, **self.settings}})
 
 
 class Defaults(PolicyKeys):
@@ -133,6 +152,8 @@ class Route(PolicyKeys):
     """An expression; an alert for which it is true only shows that its source lives: it is dropped as `heartbeat`."""
     silences: tuple[RouteSilence, ...] = ()
     """Alerts of this route that open nothing, for a time."""
+    mail: RouteMail | None = None
+    """Whom people of this route are written to, and when, where that differs from the section `mail`."""
 
     @field_validator("case_scope", mode="before")
     @classmethod
@@ -150,9 +171,3 @@ class Route(PolicyKeys):
     def pattern(self) -> TopicPattern:
         """The topic, taken apart."""
         return parse_topic(self.topic)
-
-    def inherit(self, defaults: Defaults) -> Self:
-        """The route with what it does not say filled in."""
-        unsaid = PolicyKeys.model_fields.keys() - self.model_fields_set - {"settings"}
-        filled = {name: getattr(defaults, name) for name in unsaid}
-        return self.model_copy(update={**filled, "settings": {**defaults.settings, **self.settings}})

@@ -4,6 +4,7 @@ The incident comes by the ordinary way: an event of a topic that no publisher ca
 """
 
 import asyncio
+import contextlib
 import dataclasses
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -42,7 +43,7 @@ def describe_silence_route(route: Route, form: Format) -> Route:
         continues=False,
         silences=(),
         rules=(),
-        policy=dataclasses.replace(route.policy, storm=None),
+        policy=dataclasses.replace(route.policy, storm=None, attach=None),
         heartbeat=None,
         expect_every_s=None,
     )
@@ -92,10 +93,8 @@ class Heartbeat:
     async def run(self) -> None:
         """Look again and again."""
         while True:
-            try:
+            with contextlib.suppress(JournalFullError):  # intake and triage stand still too, and raise the alarm
                 await self.step()
-            except JournalFullError as error:  # intake and triage stand still too, and raise the alarm
-                log.debug("journal.paused", reason=str(error))
             await self._sleep(_EVERY_S)
 
     async def step(self) -> None:
@@ -149,7 +148,7 @@ def _describe(source: Source, own: Route, within_s: float) -> Received:
     at = source.lost or source.heard
     body = orjson.dumps(
         {
-            "id": f"silence {at:.3f}",
+            "id": f"silence {source.route} {at:.3f}",
             "title": f"No alerts from {source.route}",
             "severity": "high",
             "state": "firing" if silent else "resolved",

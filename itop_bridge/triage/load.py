@@ -17,6 +17,7 @@ from itop_bridge.intent import Case, Intent, Writing
 from itop_bridge.journal.profile import Profile
 from itop_bridge.settings.load import Loaded
 from itop_bridge.settings.organization import Organization
+from itop_bridge.settings.own_incident import OwnIncidents
 from itop_bridge.settings.route import Route as RouteSettings
 from itop_bridge.triage.case_key import NAMES, compile_group_by
 from itop_bridge.triage.example import find_differences
@@ -24,6 +25,7 @@ from itop_bridge.triage.format import find_formats, load_format, load_formats
 from itop_bridge.triage.heartbeat import describe_silence_route
 from itop_bridge.triage.mapping import Format
 from itop_bridge.triage.muting import choose_silences, compile_rules, compile_silences
+from itop_bridge.triage.own_incident import OWN_TEXTS, describe_own_silence
 from itop_bridge.triage.recognition import AUTO, AutoFormat
 from itop_bridge.triage.registry import Factory, Registry, list_keys, load_registry, read_settings
 from itop_bridge.triage.route import Route, Scene
@@ -63,6 +65,7 @@ def load_routing(loaded: Loaded) -> Routing:
         _compile(f"routes[{index}]", each, loaded, known, registry, problems)
         for index, each in enumerate(settings.routes)
     ]
+    own = _compile_own(settings.own_incidents, loaded, registry, problems)
     _find_unknown_defaults(loaded, registry, problems)
     if problems.lines:
         raise ConfigurationError(problems.lines)
@@ -71,7 +74,29 @@ def load_routing(loaded: Loaded) -> Routing:
         for route in routes
         if route
     ]
-    return Routing(tuple(shared), registry, formats)
+    if own is not None and settings.own_incidents and settings.own_incidents.sources:
+        shared = [_tell_silence(route, own) for route in shared]
+    return Routing((*shared, own) if own else tuple(shared), registry, formats)
+
+
+def _compile_own(section: OwnIncidents | None, loaded: Loaded, registry: Registry, problems: _Problems) -> Route | None:
+    """The route of the bridge's own incidents. No silence and no rule of `inhibit` is for it."""
+    if section is None:
+        return None
+    if "{" in section.organization.text:
+        problems.add("own_incidents.organization", "must be no template: these incidents have no topic")
+        return None
+    settings = section.as_route()
+    factory = registry.factories.get(settings.factory)
+    texts = {name: text for name, text in OWN_TEXTS.items() if factory and name in list_keys(factory)}
+    settings = settings.model_copy(update={"settings": {**texts, **settings.settings}})
+    route = _compile("own_incidents", settings, loaded, {"generic": _load_own_format()}, registry, problems)
+    return dataclasses.replace(route, takes_letters=section.dead_letters) if route else None
+
+
+def _tell_silence(route: Route, own: Route) -> Route:
+    watched = route.expect_every_s is not None
+    return dataclasses.replace(route, silence=describe_own_silence(own, route.name)) if watched else route
 
 
 def _load_formats(loaded: Loaded) -> dict[str, Format]:
@@ -186,7 +211,9 @@ def _place_of(loaded: Loaded, path: str, setting: str) -> str:
 
 def _find_unknown_defaults(loaded: Loaded, registry: Registry, problems: _Problems) -> None:
     """Each of the settings in `defaults` must be known to some route's factory."""
-    used = [factory for each in loaded.settings.routes if (factory := registry.factories.get(each.factory))]
+    own = loaded.settings.own_incidents
+    names = [*(route.factory for route in loaded.settings.routes), *([own.factory] if own else [])]
+    used = [factory for name in names if (factory := registry.factories.get(name))]
     known = {key for factory in used for key in list_keys(factory)}
     for key in loaded.settings.defaults.settings.keys() - known if used else ():
         problems.add(f"defaults.settings.{key}", f"no route's factory has this setting{_suggest(key, known)}")

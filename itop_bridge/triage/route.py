@@ -55,6 +55,13 @@ class Route:
     """How long nothing may come; None: for ever."""
     silence: "Route | None" = None
     """The route of the incident of its silence, if there is to be one."""
+    takes_letters: bool = False
+    """Whether dead letters are told by it."""
+
+    @property
+    def is_own(self) -> bool:
+        """True for the route of the bridge's own incidents: no broker has its topics."""
+        return self.pattern.filter.startswith(OWN_TOPICS)
 
     def case_of(self, alert: Alert, scene: Scene) -> tuple[Case, bool]:
         """The case that an alert belongs to; True if its key is weak, so that its content stands for it.
@@ -102,6 +109,6 @@ def match_routes(routes: Sequence[Route], topic: str) -> Sequence[tuple[Route, d
 @lru_cache(maxsize=1_024)  # topics are few and come again and again
 def _match_routes(routes: tuple[Route, ...], topic: str) -> Sequence[tuple[Route, dict[str, str]]]:
     if topic.startswith(OWN_TOPICS):
-        routes = tuple(route.silence for route in routes if route.silence)
+        routes = (*(route.silence for route in routes if route.silence), *(route for route in routes if route.is_own))
     matches = [(route, names) for route in routes if (names := route.pattern.match(topic)) is not None]
     return tuple((route, names) for route, names in matches if route.format is matches[0][0].format)

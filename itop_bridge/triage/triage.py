@@ -5,12 +5,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import orjson
 import structlog
 
 from itop_bridge.alert import Alert, Event, State
+from itop_bridge.beat import Beat, Beats
 from itop_bridge.crash_point import pass_point
 from itop_bridge.errors import ElementError, JournalFullError
 from itop_bridge.intent import Case, CreateIncident, Intent, ResolveIncident
@@ -19,6 +21,8 @@ from itop_bridge.journal.retry import Retry
 from itop_bridge.journal.triage import TriageJournal
 from itop_bridge.log import Alarms
 from itop_bridge.outcome import Dropped, Rejected
+from itop_bridge.settings.own_incident import OWN_ROUTE
+from itop_bridge.settings.topic import OWN_TOPICS
 from itop_bridge.triage.heartbeat import find_heard
 from itop_bridge.triage.inhibition import Circumstance, weigh_alert
 from itop_bridge.triage.repeat import decide_landing, decide_retry
@@ -27,6 +31,8 @@ from itop_bridge.triage.silence import Watch, find_silence
 
 log = structlog.get_logger(__name__)
 
+STALLED_S = 300.0
+"""A triage that has not come a step further for so long hangs: in a factory, say, which is foreign code."""
 _MOST_EVENTS = 256
 _MOST_BYTES = 8 * 1024 * 1024
 _MOST_ELEMENTS = 500
@@ -41,6 +47,8 @@ class Counters:
     """Elements since the start."""
 
     events: int = 0
+    mapping_s: float = 0.0
+    """What mapping took."""
     accepted: int = 0
     dropped: int = 0
     rejected: int = 0
@@ -59,6 +67,10 @@ class Counters:
             _add(self.rejections, tally.reasons)
 
 
+def _do_nothing(_: float) -> None:
+    """Nobody wants to know."""
+
+
 def _add(counts: dict[str, int], more: Mapping[str, int]) -> None:
     for reason, count in more.items():
         counts[reason] = counts.get(reason, 0) + count
@@ -75,7 +87,9 @@ class Triage:
         *,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Any] = asyncio.sleep,
+        beat: Beat | None = None,
     ) -> None:
+        self._beat = beat or Beats().begin("triage", STALLED_S)
         self._journal = journal
         self._clock = clock
         self.routes = routes
@@ -86,6 +100,8 @@ class Triage:
         self._profiles: set[str] = set()
         self._silences = Watch()
         self.counters = Counters()
+        self.on_mapped: Callable[[float], None] = _do_nothing
+        """Called for each event, with the seconds from its receipt until what became of it was on the disk."""
 
     def wake(self) -> None:
         """Events were journaled."""
@@ -94,6 +110,7 @@ class Triage:
     async def run(self, stop: asyncio.Event) -> None:
         """Map until `stop`; what is left waits in the journal."""
         while not stop.is_set():
+            self._beat.move()
             self._wake.clear()
             try:
                 if await self.step():
@@ -125,15 +142,21 @@ class Triage:
         routes = self.routes  # of this moment: a reload may come while the events are mapped
         await self._record_profiles(routes)
         # in a thread: one large event must not hold up the broker's keepalive
+        started = self._clock()
         elements = await asyncio.to_thread(self._map, events, routes)
+        self.counters.mapping_s += self._clock() - started
         pass_point("triage.mapped")
         heard = find_heard(events, routes)
         for part in _whole_events(elements):
+            self._beat.move()
             tally = await self._journal.record(part, decide_landing, through=part[-1].event_id, heard=heard)
             pass_point("triage.committed")
             self._count(tally)
             self._silences.count(each.result for each in part)
         self.counters.events += len(events)
+        now = self._clock()
+        for event in events:
+            self.on_mapped(now - event.received)
         return True
 
     async def _retry_next(self) -> bool:
@@ -144,6 +167,7 @@ class Triage:
         await self._record_profiles(routes)
         elements = await asyncio.to_thread(self._map_again, retries, routes)
         for start in range(0, len(retries), _MOST_ELEMENTS):
+            self._beat.move()
             part = retries[start : start + _MOST_ELEMENTS]
             tally = await self._journal.record_retries(
                 [(retry, elements.get(retry.event_id, ())) for retry in part],
@@ -185,10 +209,14 @@ class Triage:
     def _map_again(self, retries: Sequence[Retry], routes: Sequence[Route]) -> dict[int, list[Element]]:
         """The elements of each event as the configuration of now reads it."""
         events = {retry.event_id: retry.event for retry in retries if retry.event is not None}
-        return {event_id: list(map_event(event, routes)) for event_id, event in events.items()}
+        return {event_id: list(self._map_one(event, routes)) for event_id, event in events.items()}
 
     def _map(self, events: Sequence[Event], routes: Sequence[Route]) -> list[Element]:
-        return [element for event in events for element in map_event(event, routes)]
+        return [element for event in events for element in self._map_one(event, routes)]
+
+    def _map_one(self, event: Event, routes: Sequence[Route]) -> Iterator[Element]:
+        self._beat.move()
+        return map_event(event, routes)
 
 
 def _whole_events(elements: Sequence[Element]) -> Iterator[Sequence[Element]]:
@@ -216,7 +244,8 @@ def map_event(event: Event, routes: Sequence[Route]) -> Iterator[Element]:
         return
     matches = match_routes(routes, topic)
     if not matches:
-        yield Element(event.id, 0, Rejected("no_route", f"no route has the topic {topic[:200]!r}", "topic"))
+        own = OWN_ROUTE if topic.startswith(OWN_TOPICS) else None  # no own incident tells of one
+        yield Element(event.id, 0, Rejected("no_route", f"no route has the topic {topic[:200]!r}", "topic", own))
         return
     first = matches[0][0]
     read = first.format.read(
@@ -243,30 +272,30 @@ def _route(alert: Alert, matches: Sequence[tuple[Route, dict[str, str]]]) -> Ite
             if not route.continues:
                 return
     if not taken:
-        yield Element(alert.event_id, alert.index, Dropped("filtered"))
+        yield Element(alert.event_id, alert.index, Dropped("filtered"), alert_id=alert.id)
 
 
 def _try_route(alert: Alert, route: Route, scene: Scene) -> Element | None:
     """What a route makes of an alert; None if it does not want it. Only what fires can be silenced."""
-    place = (alert.event_id, alert.index)
+    element = partial(Element, alert.event_id, alert.index, alert_id=alert.id)
     bearing = None
     try:
         if route.is_heartbeat(scene):
-            return Element(*place, Dropped("heartbeat", route.name))
+            return element(Dropped("heartbeat", route.name))
         if not route.accepts(scene):
             return None
         fires = alert.state is State.FIRING
         silence = find_silence(route.silences, scene, alert.received) if route.silences and fires else None
         if silence is not None and not route.rules:
-            return Element(*place, Dropped("silenced", route.name, silence.name))
+            return element(Dropped("silenced", route.name, silence.name))
         case, weak = route.case_of(alert, scene)
         if route.rules:
             bearing = weigh_alert(route.rules, alert, scene, _circumstance(alert, route, case))
     except ElementError as error:
-        return Element(*place, Rejected(error.reason, error.detail, error.field, route.name))
+        return element(Rejected(error.reason, error.detail, error.field, route.name))
     if silence is not None:  # it holds others back all the same
-        return Element(*place, Dropped("silenced", route.name, silence.name), bearing)
-    return Element(*place, _land(alert, route, case, weak=weak), bearing)
+        return element(Dropped("silenced", route.name, silence.name), bearing)
+    return element(_land(alert, route, case, weak=weak), bearing)
 
 
 def _circumstance(alert: Alert, route: Route, case: Case) -> Circumstance:

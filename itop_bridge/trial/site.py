@@ -51,7 +51,7 @@ def load_site(config: Path, format_name: str) -> Site:
     Raises ConfigurationError with every problem, and UsageError if no route reads the format.
     """
     loaded = load_settings(config, offline=True)
-    routes = load_routing(loaded).routes
+    routes = [route for route in load_routing(loaded).routes if not route.is_own]
     conditions = {route.name: route.when for route in loaded.settings.routes if route.when}
     if format_name == AUTO:
         return Site(routes, conditions)

@@ -1,6 +1,7 @@
 """The daemon as a process, between a real mosquitto and the simulator."""
 
 import pytest_asyncio
+from breach import find_breaches
 from broker_process import mosquitto  # noqa: F401 - a fixture
 from daemon_process import Daemon
 
@@ -23,3 +24,4 @@ async def daemon(tmp_path, mosquitto, itop):  # noqa: F811 - the fixture
     if daemon.process and daemon.process.returncode is None:
         daemon.process.kill()
         await daemon.process.wait()
+    assert find_breaches(daemon.events()) == []

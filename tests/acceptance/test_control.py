@@ -181,7 +181,7 @@ async def test_a_daemon_that_can_make_no_socket_works_and_says_so(tmp_path, mosq
     try:
         await daemon.start()
         [told] = [e for e in daemon.events() if e["event"] == "control.unavailable"]
-        assert "journal.path" in told["reason"]
+        assert "journal.path" in told["detail"]
         await mosquitto.publish("siem/EXC/generic", [alert(1)])
         await daemon.settled(1)
         refused = await run(daemon, "status")

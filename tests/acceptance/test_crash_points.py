@@ -46,6 +46,10 @@ class Victim:
             text = text.replace(old, new)
         daemon.config.write_text(text)
 
+    def want_results(self):
+        text = self.daemon.config.read_text()
+        self.daemon.config.write_text(text.replace("  spacing: 0s\n", "  spacing: 0s\n  results: true\n"))
+
     async def subscribe(self):
         """As the daemon does, so that the broker keeps what is published before it has ever run."""
         properties = Properties(PacketTypes.CONNECT)
@@ -109,6 +113,30 @@ PASSED_BY_ALERTS = {
 }
 """And at which pass the daemon ends."""
 
+PASSED_BY_RESULTS = ("results.published", "results.settled")
+
+
+@contextlib.asynccontextmanager
+async def reading_results(port):
+    """The results that are published, as they come."""
+    results = []
+
+    async def read(client):
+        async for message in client.messages:
+            results.append(json.loads(message.payload))  # noqa: PERF401 - they are wanted as they come
+
+    async with aiomqtt.Client("127.0.0.1", port) as client:
+        await client.subscribe("itop-bridge/results/+", 1)
+        reading = asyncio.create_task(read(client))
+        try:
+            yield results
+        finally:
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
+
+
+ATTACHING = ("attachment.marked", "attachment.answered")
+
 
 @pytest.mark.parametrize("point", PASSED_BY_ALERTS)
 async def test_every_alert_is_told_once_after_an_end_at(victim, point):
@@ -170,6 +198,47 @@ async def test_every_alert_is_told_once_after_an_end_in_the_middle_of_a_stop(vic
     victim.check()
 
 
+@pytest.mark.parametrize("point", ATTACHING)
+async def test_every_incident_has_its_alert_attached_once_after_an_end_at(victim, point):
+    text = victim.daemon.config.read_text()
+    victim.daemon.config.write_text(text.replace("defaults:\n", "defaults:\n  attach: {}\n"))
+    await victim.publish()
+    await victim.die_at(point)
+    await victim.daemon.start()
+    owed = "SELECT count(*) FROM attachments WHERE state <> 'done'"
+    attached = "SELECT count(*) FROM attachments WHERE state = 'done'"
+    await until(lambda: victim.daemon.count(attached) == RULES, what="three attachments", rig=victim.daemon)
+    await victim.daemon.settled(ALERTS)
+    assert await victim.daemon.stop() == 0, victim.log()
+    victim.check()
+    assert victim.daemon.count(owed) == 0
+    assert Counter(each["item_id"] for each in victim.itop.objects("Attachment")) == {"1": 1, "2": 1, "3": 1}
+
+
+@pytest.mark.parametrize("point", PASSED_BY_RESULTS)
+async def test_every_result_is_published_at_least_once_and_in_order_after_an_end_at(victim, point):
+    victim.want_results()
+    async with reading_results(victim.mosquitto.port) as results:
+        await victim.publish()
+        await victim.die_at(point)
+        before = len(results)
+        await victim.daemon.start()
+        await victim.daemon.settled(ALERTS)
+        owed = "SELECT count(*) FROM results"
+        await until(lambda: victim.daemon.count(owed) == 0, what="all results", rig=victim.daemon)
+        await until(lambda: len(results) > before, what="the results that were sent again", rig=victim.daemon)
+        assert await victim.daemon.stop() == 0, victim.log()
+    victim.check()
+    ids = [each["id"] for each in results]
+    assert ids[:before] == sorted(set(ids[:before]))
+    assert ids[before:] == sorted(set(ids[before:]))
+    assert before == 0 or ids[before] <= ids[before - 1] + 1  # no gap: what may not have arrived comes again
+    first = {each["id"]: each for each in reversed(results)}
+    assert sorted(each["alert_id"] for each in first.values()) == sorted(f"a{number}" for number in range(ALERTS))
+    assert {each["outcome"] for each in results} == {"delivered"}
+    assert all(each == first[each["id"]] for each in results)
+
+
 def test_no_point_is_left_out():
     others = {"journal.checkpointing", "journal.pruning", "journal.vacuumed", "journal.migrated", "daemon.stopping"}
-    assert sorted({*PASSED_BY_ALERTS, *others}) == sorted(CRASH_POINTS)
+    assert sorted({*PASSED_BY_ALERTS, *PASSED_BY_RESULTS, *ATTACHING, *others}) == sorted(CRASH_POINTS)

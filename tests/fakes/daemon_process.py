@@ -45,9 +45,13 @@ class Daemon:
         self.log = folder / "daemon.log"
         self.process = None
 
+    def command(self, *words):
+        """What is started."""
+        return [sys.executable, "-m", "itop_bridge.cli.main", "run", "--config", str(self.config), *words]
+
     async def start(self, wait_for="broker.connected", *, words=(), **environment):
         """Returns once it has logged `wait_for`; at once without it. `words` are further options."""
-        command = [sys.executable, "-m", "itop_bridge.cli.main", "run", "--config", str(self.config), *words]
+        command = self.command(*words)
         before = len(self.events())
         with self.log.open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(

@@ -4,6 +4,7 @@ import contextlib
 
 import pytest
 from rig import TIME_LIMIT_S, Rig, profile_of
+from structlog.testing import capture_logs
 
 from itop_bridge.delivery.attempt import Pace
 from itop_bridge.delivery.delivery import Delivery
@@ -228,12 +229,11 @@ async def test_a_late_create_of_before_the_shadow_wins_over_it(opened):
         assert rig.writes == writes == {"core/create": 1}
 
 
-async def test_every_planned_write_is_logged(opened, capsys):
-    async with opened() as rig:
-        await rig.fires("a1")
-        await rig.settle()
-    out = capsys.readouterr().out
-    assert "incident.shadowed" in out
-    assert "operation=create" in out
-    assert "reason=" in out
-    assert "Brute force on srv-01" in out
+async def test_every_planned_write_is_logged(opened):
+    with capture_logs() as logs:
+        async with opened() as rig:
+            await rig.fires("a1")
+            await rig.settle()
+    [told] = [line for line in logs if line["event"] == "incident.shadowed"]
+    assert (told["operation"], told["reason"]) == ("create", "new")
+    assert "Brute force on srv-01" in told["title"]

@@ -1,6 +1,5 @@
 """The dashboards and rules in config/ name metrics, labels, events and fields that the code has."""
 
-import ast
 import json
 import re
 import shutil
@@ -10,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from itop_bridge.log import EVENTS, KEYS
+from itop_bridge.log import ALARMS, EVENTS
 from itop_bridge.metric.catalogue import METRICS, PREFIX
 
 ROOT = Path(__file__).parents[2]
@@ -108,47 +107,44 @@ def test_the_rules_do_what_their_tests_say(words):
 # the log
 
 
-def logged_fields():
-    """The keywords of every call that logs."""
-    for path in (ROOT / "itop_bridge").rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            name = getattr(getattr(node, "func", None), "attr", None) or getattr(getattr(node, "func", None), "id", "")
-            if name in LOGGING:
-                yield from (keyword.arg for keyword in node.keywords if keyword.arg)
+def patterns_in(expression, label):
+    """What a query compares a label of the log with."""
+    return [word for words in re.findall(rf'\b{label}=~?"([^"]+)"', expression) for word in words.split("|")]
 
 
-LOGGING = {
-    "debug",
-    "info",
-    "warning",
-    "error",
-    "exception",
-    "tell",
-    "bind",
-    "bound_contextvars",
-    "bind_contextvars",
-    "get_logger",
-}
+def fields_of(expression):
+    """What may stand in the lines that a query chooses, by the catalogue."""
+    patterns = patterns_in(expression, "event") or [".*"]
+    chosen = [name for name in EVENTS if any(re.fullmatch(pattern, name) for pattern in patterns)]
+    return {"timestamp", "level", "event"}.union(*(EVENTS[name].fields for name in chosen))
 
 
-def test_every_event_that_is_named_is_logged():
-    named = {
-        pattern
-        for target in targets_of(LOGS)
-        for words in re.findall(r'\bevent=~?"([^"]+)"', target["expr"])
-        for pattern in words.split("|")
-    }
+def test_every_event_and_level_that_is_named_is_in_the_catalogue():
+    named = {pattern for target in targets_of(LOGS) for pattern in patterns_in(target["expr"], "event")}
     assert len(named) > 15
     assert [pattern for pattern in named if not any(re.fullmatch(pattern, name) for name in EVENTS)] == []
+    levels = {event.level for event in EVENTS.values()}
+    assert {level for target in targets_of(LOGS) for level in patterns_in(target["expr"], "level")} <= levels
 
 
-def test_every_field_that_is_named_is_logged():
-    known = {"timestamp", "level", "event", *KEYS, *logged_fields()}
+def test_the_warnings_and_errors_that_are_counted_are_of_every_such_level():
+    counted = {level for target in targets_of(LOGS) for level in patterns_in(target["expr"], "level")}
+    assert counted == {event.level for event in EVENTS.values()} - {"debug", "info"}
+
+
+def test_every_field_that_is_named_is_one_of_the_events_that_the_query_chooses():
     for target in targets_of(LOGS):
         expression = target["expr"].replace('{unit="itop-bridge.service"}', "")
         fields = labels_in(expression, target["legendFormat"])
         fields |= {*re.findall(r"{{\.(\w+)}}", expression), *re.findall(r"unwrap (\w+)", expression)}
-        assert fields - known == set(), expression
+        assert fields - fields_of(expression) == set(), expression
+
+
+def test_every_alarm_that_a_rule_names_is_in_the_catalogue():
+    text = RULES.read_text(encoding="utf-8") + DASHBOARD.read_text(encoding="utf-8")
+    named = {*re.findall(r"the alarm (\w+)", text), *re.findall(r'alarm=~?\\?"(\w+)', text)}
+    assert named
+    assert named - ALARMS.keys() == set()
 
 
 # Grafana

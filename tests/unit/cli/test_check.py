@@ -34,6 +34,12 @@ def test_a_good_configuration_is_summarised_and_its_doubts_told(path, capsys):
     assert "hunter2" not in out + err
 
 
+def test_own_incidents_are_summarised(path, capsys):
+    path.write_text(GOOD + "own_incidents: {organization: OPS}\n")
+    assert run(argparse.Namespace(config=path, online=False)) == 0
+    assert capsys.readouterr().out.endswith("  own incidents: incident-siem, code:OPS\n")
+
+
 def test_a_bad_configuration_exits_with_78_and_all_its_problems(path, capsys):
     path.write_text(GOOD.replace("host: localhost", "hots: localhost"))
     assert main(["check", "--config", str(path)]) == 78

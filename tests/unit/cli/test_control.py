@@ -25,10 +25,10 @@ def test_without_a_journal_nothing_is_done():
 def test_the_configuration_names_the_journal_and_an_option_wins(tmp_path):
     config = tmp_path / "c.yaml"
     config.write_text("journal: {path: /x/j.db}\nroutes: [{name: a}]\n")
-    journal, routes = control._find_journal(args(config=config))
+    journal, routes = control.find_journal(args(config=config))
     assert (str(journal), routes) == ("/x/j.db", ("a",))
-    assert control._find_journal(args(config=config, journal=tmp_path))[0] == tmp_path
-    assert control._find_journal(args(journal=tmp_path)) == (tmp_path, None)
+    assert control.find_journal(args(config=config, journal=tmp_path))[0] == tmp_path
+    assert control.find_journal(args(journal=tmp_path)) == (tmp_path, None)
 
 
 def test_read_only_changes_nothing():

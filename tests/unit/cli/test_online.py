@@ -5,6 +5,7 @@ import socket
 
 import pytest
 from itop_server import serve_itop
+from postbox import serve_inbox
 
 from itop_bridge.cli.main import main
 from itop_bridge.cli.online import examine
@@ -76,6 +77,16 @@ async def test_all_that_is_well_is_told_with_the_line_of_its_setting(site):
     assert [int(line) for _, line, _ in found] == [1, 10, 16, 3, 7, 14, 13, 19, 15, 20, 20]
 
 
+async def test_the_mail_server_is_asked_between_broker_and_itop_and_gets_no_mail(site):
+    section = "mail: {{server: '127.0.0.1:{}', security: none, sender: b@example.com, recipients: [a@example.com]}}"
+    with serve_inbox() as (inbox, mail_port):
+        async with broker() as fake:
+            found = await find(site(fake.port, ("defaults:\n", f"{section.format(mail_port)}\ndefaults:\n")))
+    (place,) = [place for place, (_, _, text) in enumerate(found) if text.startswith("mail: connected")]
+    assert [found[place + step][2][:6] for step in (-1, 1)] == ["routes", "itop: "]
+    assert inbox.mails == []
+
+
 async def test_what_is_wrong_is_told_with_the_line_of_its_setting(site):
     async with broker(grant=lambda name: 0x87 if name.startswith("fixed") else 1) as fake:
         changes = [("team: SOC", "team: CERT"), ("organization: EXC", "organization: EXX")]
@@ -84,6 +95,16 @@ async def test_what_is_wrong_is_told_with_the_line_of_its_setting(site):
     assert sorted(wrong) == [14, 16, 19]
     assert "no Team called 'CERT'" in wrong[14]
     assert "EXX" in wrong[19]
+
+
+async def test_own_incidents_are_asked_for_as_a_route(site):
+    async with broker() as fake:
+        own = ("routes:\n", "own_incidents: {organization: EXX, settings: {team: CERT}}\nroutes:\n")
+        found = await find(site(fake.port, own))
+    wrong = [(int(line), text) for verdict, line, text in found if verdict is Verdict.WRONG]
+    assert [line for line, _ in wrong] == [8, 8]
+    assert any("no Team called 'CERT'" in text for _, text in wrong)
+    assert any("EXX" in text for _, text in wrong)
 
 
 def closed_port():

@@ -11,7 +11,16 @@ from itop_bridge.metric.catalogue import METRICS, PREFIX
 from itop_bridge.metric.meter import Meter
 from itop_bridge.triage.triage import Counters
 
-BACKLOG = {"waiting": 7, "pending": 3, "cases": 2, "oldest": 900.0, "parked": 1, "unverified": 4, "dead_letters": 5}
+BACKLOG = {
+    "waiting": 7,
+    "pending": 3,
+    "cases": 2,
+    "oldest": 900.0,
+    "open": 6,
+    "parked": 1,
+    "unverified": 4,
+    "dead_letters": 5,
+}
 
 
 def status(*, backlog=BACKLOG, pauses=(), reason=None):
@@ -19,12 +28,15 @@ def status(*, backlog=BACKLOG, pauses=(), reason=None):
     alarms = Alarms(clock=lambda: 1.0)
     alarms.raise_("journal_full", "the disk is full")
     intake = IntakeState(connected=True, received=10, journaled=8, redelivered=2, retained_ignored=3, copies_ignored=1)
+    intake.acknowledged = 14
     counters = Counters(events=8, accepted=4, dropped=3, rejected=1, drops={"repeat": 3}, rejections={"no_route": 1})
+    counters.mapping_s = 0.25
+    itop = dataclasses.asdict(State(reachable=reason is None, since=1.0, reason=reason))
     return Status(
         ready=False,
         version="9.9",
         broker=dataclasses.asdict(intake),
-        itop=dataclasses.asdict(State(reachable=reason is None, since=1.0, reason=reason)),
+        itop={**itop, "not_sent": {"turn": 2}},
         triage=dataclasses.asdict(counters),
         alarms={name: {"since": alarm.since} for name, alarm in alarms.active.items()},
         journal=dict(backlog),
@@ -45,7 +57,11 @@ def test_the_status_becomes_samples():
     assert values["itop_trouble", "maintenance"] == 1.0
     assert (values["broker_connected",], values["broker_subscribed",]) == (1.0, 0.0)
     assert (values["messages_received_total",], values["events_journaled_total",]) == (10.0, 8.0)
+    assert values["messages_acknowledged_total",] == 14.0
     assert values["messages_ignored_total", "retained"] == 3.0
+    assert values["itop_calls_not_sent_total", "turn"] == 2.0
+    assert values["triage_mapping_seconds_total",] == 0.25
+    assert values["cases_open",] == 6.0
     assert values["elements_mapped_total", "dropped", "repeat"] == 3.0
     assert values["elements_mapped_total", "rejected", "no_route"] == 1.0
     assert values["elements_mapped_total", "accepted", ""] == 4.0
@@ -80,6 +96,10 @@ async def test_every_metric_of_the_catalogue_is_exposed_with_its_kind_and_labels
     meter = Meter()
     meter.record_call("core/get", "ok", 0.1)
     meter.record_write("create", 1.0)
+    meter.record_result("delivered")
+    meter.record_lost_results("refused", 1)
+    meter.record_refused_response("outside")
+    meter.record_mail("sent", "created")
 
     async def fetch_status():
         return status(pauses={"*": 1.0}, reason="no_answer")

@@ -136,7 +136,7 @@ async def test_a_path_that_is_too_long_is_told_and_all_else_goes_on(tmp_path, da
             entered = True
     assert entered
     assert [each["event"] for each in logs] == ["control.unavailable"]
-    assert "journal.path" in logs[0]["reason"]
+    assert "journal.path" in logs[0]["detail"]
 
 
 async def test_two_at_once_are_both_answered(journal, daemon):

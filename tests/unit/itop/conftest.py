@@ -96,6 +96,7 @@ def raw_server():
     @asynccontextmanager
     async def serve(reply, *, abort=False, hang=None):
         async def talk(reader, writer):
+            talking.add(asyncio.current_task())
             try:
                 head = await reader.readuntil(b"\r\n\r\n")
                 length = re.search(rb"(?i)content-length: (\d+)", head)
@@ -111,6 +112,7 @@ def raw_server():
             finally:
                 writer.close()
 
+        talking = set()
         served = SimpleNamespace(requests=[], came=asyncio.Event(), port=0)
         server = await asyncio.start_server(talk, "127.0.0.1", 0)
         served.port = server.sockets[0].getsockname()[1]
@@ -118,7 +120,9 @@ def raw_server():
             yield served
         finally:
             server.close()
-            await server.wait_closed()
+            for each in talking:
+                each.cancel()
+            await server.wait_closed()  # from Python 3.12 on for its connections too
 
     return serve
 

@@ -136,6 +136,29 @@ async def test_calls_are_counted_by_operation(scene):
     assert scene.states == []
 
 
+async def test_whoever_makes_a_call_tells_when_it_begins_and_when_it_is_over_however_it_ends(scene):
+    told = []
+    scene.gate.on_call = lambda: told.append(asyncio.current_task())
+    task = scene.start(scene.gate.fetch("Incident", 1, "id"))
+    await scene.finish(task)
+    assert told == [task, task]
+    scene.itop.trouble["core/get"] = NoReplyError("no reply")
+    with pytest.raises(NoReplyError):
+        await scene.fetch()
+    assert len(told) == 4
+
+
+async def test_a_probe_is_nobodys_call(scene):
+    scene.itop.fail(NotSentError("refused"))
+    with pytest.raises(NotSentError):
+        await scene.fetch()
+    told = []
+    scene.gate.on_call = lambda: told.append("call")
+    await scene.time.move(60.0)
+    assert scene.itop.sent.count(_PROBE) > 1
+    assert told == []
+
+
 async def test_a_refusal_of_one_call_is_no_trouble(scene):
     scene.itop.trouble["core/get"] = ConditionError()
     with pytest.raises(ConditionError):
@@ -262,6 +285,7 @@ async def test_what_nobody_wants_any_more_when_its_slot_is_free_is_not_sent(scen
     await scene.time.move(1.0)
     assert scene.itop.sent == ["core/create"] * 4
     assert [type(call.exception()) for call in calls] == [type(None)] * 4 + [WithdrawnError] * 2
+    assert scene.gate.not_sent == {"held_back": 2}
     assert scene.gate.state.reachable
 
 
@@ -273,6 +297,7 @@ async def test_a_call_waits_only_so_long_and_is_then_not_sent(scene):
     with pytest.raises(NotSentError, match="maintenance"):
         await gate.fetch("Incident", 1, "id")
     assert scene.itop.sent == ["core/get"]
+    assert gate.not_sent == {"maintenance": 1}
 
 
 async def test_a_pause_is_waited_for_only_so_long(scene):
@@ -281,6 +306,7 @@ async def test_a_pause_is_waited_for_only_so_long(scene):
     with pytest.raises(NotSentError):
         await gate.fetch("Incident", 1, "id")
     assert scene.itop.sent == []
+    assert gate.not_sent == {"turn": 1}
 
 
 async def test_a_waiting_call_that_is_cancelled_leaves_the_probing_alone(scene):
@@ -352,6 +378,38 @@ async def test_a_403_for_everyone_stops_everything(scene):
     scene.itop.fail(CredentialsError("HTTP 403", status=403))
     with pytest.raises(CredentialsError):
         await scene.create()
+    assert scene.gate.state.reason == "credentials"
+
+
+# aside
+
+
+def aside(scene):
+    return scene.gate.call({"operation": "core/create", "class": "Attachment"}, aside=True)
+
+
+@pytest.mark.parametrize("refusal", [NotAllowedError(), DatabaseError(errno=1290)])
+async def test_what_is_refused_of_a_call_aside_holds_nothing_back(scene, refusal):
+    scene.itop.trouble["core/create"] = [refusal]
+    with pytest.raises(type(refusal)):
+        await scene.finish(scene.start(aside(scene)))
+    assert scene.gate.is_healthy
+    assert scene.states == []
+    assert await scene.finish(scene.start(aside(scene))) == _ANSWER
+
+
+async def test_credentials_that_are_refused_of_a_call_aside_are_its_own_failure(scene):
+    scene.itop.trouble["core/create"] = CredentialsError("Invalid login", code=1)
+    with pytest.raises(RefusedError, match="for what it holds"):
+        await scene.finish(scene.start(aside(scene)))
+    assert scene.itop.sent == ["core/create", _PROBE]
+    assert scene.gate.is_open
+
+
+async def test_credentials_that_are_refused_of_a_harmless_call_too_stop_everything(scene):
+    scene.itop.fail(CredentialsError("Invalid login", code=1))
+    with pytest.raises(CredentialsError):
+        await scene.finish(scene.start(aside(scene)))
     assert scene.gate.state.reason == "credentials"
 
 

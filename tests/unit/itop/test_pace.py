@@ -104,6 +104,15 @@ async def test_a_pause_holds_everyone_even_those_already_waiting(pacer, fake_tim
     assert pacer.pause_s == 0.0
 
 
+async def test_a_pause_is_told_with_what_is_left_of_it(pacer, fake_time):
+    told = []
+    pacer.on_pause = told.append
+    pacer.pause_for(30.0)
+    await fake_time.move(10.0)
+    pacer.pause_for(5.0)  # the longer one stands
+    assert told == [30.0, 20.0]
+
+
 async def test_a_lowered_rate_recovers_slowly(pacer, fake_time):
     pacer.slow_down()
     assert pacer.rate_per_s == 5.0

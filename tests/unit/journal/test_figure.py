@@ -53,6 +53,28 @@ async def test_writes_that_are_not_verified_are_counted_among_the_open_ones(stor
     assert not [step for step in plan if step.startswith("SCAN") and "INDEX" not in step and "CONSTANT" not in step]
 
 
+async def test_a_case_is_open_while_its_incident_is_not_resolved_by_us(store, figures):
+    columns = "key, digest, organization, profile, opened, incident, resolved, parked"
+    cases = [
+        ("open", 7, 0, None),
+        ("in the shadow", -7, 0, None),
+        ("resolved", 8, 1, None),
+        ("parked", 9, 0, "poison"),
+        ("without an incident", None, 0, None),
+    ]
+    rows = [(name, name, "SOC", PROFILE.hash, 1.0, *state) for name, *state in cases]
+    await TriageJournal(store, lambda: 1.0).record_profile(PROFILE.hash, PROFILE.body)
+    await store.write(
+        lambda sql: sql.executemany(f"INSERT INTO cases ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows).rowcount
+    )
+    assert (await figures.fetch_backlog())["open"] == 2
+
+
+async def test_open_cases_are_counted_in_an_index_alone(store):
+    plan = await store.read(lambda sql: [row[3] for row in sql.execute(f"EXPLAIN QUERY PLAN {_BACKLOG}")])
+    assert [step for step in plan if "COVERING INDEX cases_open" in step]
+
+
 async def test_what_became_of_letters_is_counted(store, figures):
     triage = TriageJournal(store, lambda: 1000.0)
     await triage.record([Element(n, 0, Rejected("bad")) for n in range(1, 7)], decide_landing, through=6)

@@ -4,12 +4,17 @@ from landing import PROFILE
 
 from itop_bridge.intent import Cmdb, Texts, Writing
 from itop_bridge.journal.profile import Profile, parse_profile
-from itop_bridge.settings.policy import Flapping, Policy, Storm
+from itop_bridge.settings.policy import Attach, Flapping, Policy, Storm
 
 FULL = Profile(
     "r",
     "f",
-    Policy(resolve_path=("ev_assign", "ev_resolve"), flapping=Flapping(6, 600.0), storm=Storm(50, 300.0)),
+    Policy(
+        resolve_path=("ev_assign", "ev_resolve"),
+        flapping=Flapping(6, 600.0),
+        storm=Storm(50, 300.0),
+        attach=Attach(1_048_576),
+    ),
     Writing(
         Texts("t", "d", "c", "a", "r", "s"),
         references=(("team_id", "Team", "SOC"),),

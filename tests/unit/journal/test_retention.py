@@ -12,6 +12,7 @@ from itop_bridge.journal.delivery import DeliveryJournal
 from itop_bridge.journal.intake import IntakeJournal, Received
 from itop_bridge.journal.landing import Element
 from itop_bridge.journal.operation import Operations
+from itop_bridge.journal.result import ResultJournal
 from itop_bridge.journal.retention import Retention
 from itop_bridge.journal.triage import TriageJournal
 from itop_bridge.outcome import Dropped, Rejected
@@ -381,7 +382,7 @@ async def test_what_still_fires_in_a_large_case_does_not_make_the_removal_of_the
     def count(sql):
         sql.set_progress_handler(lambda: steps.update(hundreds=1), 100)
         try:
-            return module._remove_events(sql, module.Limits(LATER, 0.0), list(range(501, 551)))
+            return module._remove_events(sql, module.Limits(LATER, 0.0, 0.0), list(range(501, 551)))
         finally:
             sql.set_progress_handler(None, 0)
 
@@ -400,8 +401,26 @@ async def test_what_still_fires_in_a_large_case_does_not_make_the_removal_of_the
     ],
 )
 async def test_no_step_reads_whole_tables(rig, query, indexes):
-    values = (1,) * (3 if "?3" in query else 2 if query.count("?") > 1 else 1)
+    values = dict.fromkeys(("ids", "settled", "most", "case"), 1) if ":" in query else (1,) * query.count("?")
     rows = await rig.store.read(lambda sql: sql.execute(f"EXPLAIN QUERY PLAN {query}", values).fetchall())
     plan = "\n".join(row[3] for row in rows)
     assert [index for index in indexes if index not in plan] == [], plan
     assert "SCAN" not in plan.replace("SCAN json_each VIRTUAL TABLE", ""), plan
+
+
+async def test_an_event_stays_while_its_result_was_not_told_and_a_result_goes_told_or_not(rig):
+    results = ResultJournal(rig.store)
+    await results.record_answered(["r"], who_asks=False)
+    await rig.receive(2)
+    await rig.land(*(Element(event_id, 0, Dropped("silenced", "r")) for event_id in (1, 2)))
+    await rig.store.write(lambda sql: sql.execute("UPDATE results SET settled = ?", (LATER - 1,)).rowcount)
+    rig.now = LATER
+    await rig.prune()
+    assert await rig.count("results") == 2
+    assert await rig.count("events") == 2
+    await results.settle_through(1)
+    await rig.prune()
+    assert await rig.rows("SELECT id FROM events WHERE id = 1") == []
+    rig.now = LATER + KEEP
+    assert (await rig.prune())["results"] == 1
+    assert await rig.count("results") == 0

@@ -19,6 +19,7 @@ def test_what_was_told_and_what_was_read_are_one_text():
     meter.record_call("core/get", "ok", 0.2)
     meter.record_call("core/get", "no_reply", 30.0)
     meter.record_wait(0.0)
+    meter.record_mapped(0.04)
     meter.record_write("create", 12.0)
     values = read(meter.expose([Sample("ready", True), Sample("alarm_active", 1.0, {"alarm": "journal_full"})]))
     assert values["itop_bridge_ready",] == 1.0
@@ -28,6 +29,8 @@ def test_what_was_told_and_what_was_read_are_one_text():
     assert values["itop_bridge_itop_call_duration_seconds_sum", ("operation", "core/get")] == pytest.approx(30.2)
     assert values["itop_bridge_delivery_delay_seconds_bucket", ("le", "30.0"), ("write", "create")] == 1.0
     assert values["itop_bridge_delivery_delay_seconds_bucket", ("le", "10.0"), ("write", "create")] == 0.0
+    assert values["itop_bridge_triage_delay_seconds_bucket", ("le", "0.05")] == 1.0
+    assert values["itop_bridge_triage_delay_seconds_bucket", ("le", "0.025")] == 0.0
     assert values["process_resident_memory_bytes",] > 0
 
 
@@ -67,4 +70,28 @@ def test_two_meters_do_not_share_anything():
 def test_every_histogram_and_counter_that_is_told_is_of_the_catalogue():
     families = {family.name for family in text_string_to_metric_families(Meter().expose([]).decode())}
     ours = {name.removeprefix(PREFIX) for name in families if name.startswith(PREFIX)}
-    assert ours == {name.removesuffix("_total") for name, metric in METRICS.items() if metric.buckets} | {"itop_calls"}
+    assert ours <= {name.removesuffix("_total") for name in METRICS}
+    assert {name for name, metric in METRICS.items() if metric.buckets} <= ours
+    assert "itop_calls" in ours
+
+
+def test_mails_are_counted_by_what_became_of_them_and_why():
+    meter = Meter()
+    meter.record_mail("failed", "unreachable")
+    meter.record_mail("sent", "created")
+    values = read(meter.expose([]))
+    assert values["itop_bridge_mails_total", ("outcome", "failed"), ("reason", "unreachable")] == 1.0
+    assert values["itop_bridge_mails_total", ("outcome", "sent"), ("reason", "created")] == 1.0
+
+
+def test_results_are_counted_by_what_became_of_them():
+    meter = Meter()
+    meter.record_result("delivered")
+    meter.record_lost_results("overflow", 500)
+    meter.record_waiting_results(7)
+    meter.record_refused_response("not_allowed")
+    values = read(meter.expose([]))
+    assert values["itop_bridge_results_published_total", ("outcome", "delivered")] == 1.0
+    assert values["itop_bridge_results_lost_total", ("reason", "overflow")] == 500.0
+    assert values["itop_bridge_results_waiting",] == 7.0
+    assert values["itop_bridge_response_topics_refused_total", ("reason", "not_allowed")] == 1.0

@@ -125,3 +125,31 @@ def test_routes_that_go_on_may_overlap_but_not_share_their_cases():
     first = {**ROUTE, "continue": True}
     assert doubts(first, {**ROUTE, "name": "b"}) == []
     assert doubts(first, {**ROUTE, "name": "b", "case_scope": "a"}) == ["routes[1].case_scope"]
+
+
+@pytest.mark.parametrize("prefix", ["itop-bridge", "itop-bridge/x", "itop-bridge/results/"])
+def test_no_response_prefix_meets_what_the_bridge_publishes(prefix):
+    told = "meets what the bridge itself publishes under itop-bridge (mqtt.base_topic)"
+    assert conflicts(ROUTE, mqtt={"response_prefix": prefix}) == [("mqtt.response_prefix", told)]
+
+
+def test_a_response_prefix_above_the_base_topic_meets_it():
+    paths = [path for path, _ in conflicts(ROUTE, mqtt={"response_prefix": ["x", "a"], "base_topic": "a/b"})]
+    assert paths == ["mqtt.response_prefix[1]"]
+
+
+@pytest.mark.parametrize("topic", ["#", "+/#", "answers/+", "answers/{org}/x", "answers"])
+def test_no_response_prefix_meets_what_the_bridge_reads(topic):
+    told = ("mqtt.response_prefix[1]", "meets the topic of routes[1]: the bridge would read its own results")
+    assert told in conflicts(ROUTE, {**ROUTE, "name": "b", "topic": topic}, mqtt={"response_prefix": ["x", "answers"]})
+
+
+@pytest.mark.parametrize("prefix", [None, 3, [], "answers", ["answers", 7, "", "/"], "siems", "itop-bridges"])
+def test_another_response_prefix_meets_nothing(prefix):
+    assert conflicts(ROUTE, mqtt={"response_prefix": prefix}) == []
+
+
+def test_response_topics_without_mqtt_5_are_doubtful():
+    mqtt = {"host": "localhost", "response_prefix": "answers"}
+    assert doubts(mqtt={**mqtt, "protocol": "3.1.1"}) == ["mqtt.response_prefix"]
+    assert doubts(mqtt=mqtt) == []

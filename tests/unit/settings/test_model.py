@@ -2,7 +2,7 @@ import pytest
 from pydantic import ValidationError
 
 from itop_bridge.log import LAYOUTS
-from itop_bridge.settings.model import Settings
+from itop_bridge.settings.model import Mqtt, Settings
 from itop_bridge.settings.organization import Organization
 
 ROUTE = {"name": "wazuh", "topic": "siem/{org}/wazuh", "format": "wazuh", "factory": "incident-siem"}
@@ -118,3 +118,13 @@ def test_settings_that_were_written_out_read_the_same():
     loaded = settings([{**ROUTE, "group_by": ["rule"], "organization": {"id": 3}, "settings": {"team": "SOC"}}])
     written = loaded.model_dump(mode="json", by_alias=True, exclude_none=True)
     assert Settings.model_validate(written).routes == loaded.routes
+
+
+@pytest.mark.parametrize(("given", "read"), [("a", ("a",)), ("a/b/", ("a/b",)), (["a", "b/"], ("a", "b")), ([], ())])
+def test_a_response_prefix_is_one_or_several(given, read):
+    assert Mqtt.model_validate({"host": "localhost", "response_prefix": given}).response_prefix == read
+
+
+@pytest.mark.parametrize("prefix", ["", "/", "a/#", "+", "$SYS", "/a", "{org}", 3, ["a", "#"]])
+def test_a_response_prefix_is_a_plain_topic(prefix):
+    assert failure(mqtt={"host": "localhost", "response_prefix": prefix})[0][0].startswith("mqtt.response_prefix")

@@ -16,6 +16,11 @@ def test_the_journal_and_the_routes_names_are_read(tmp_path):
     assert (str(outline.journal), outline.routes) == ("/x/j.db", ("a", "b"))
 
 
+def test_the_route_of_own_incidents_is_one_where_there_are_any(tmp_path):
+    assert load(tmp_path, "own_incidents: {}\nroutes: [{name: a}]\n").routes == ("a", "own-incidents")
+    assert load(tmp_path, "own_incidents:\nroutes: [{name: a}]\n").routes == ("a",)
+
+
 def test_the_journal_has_its_usual_place(tmp_path):
     assert load(tmp_path, "routes: []\n", STATE_DIRECTORY="/s").journal.as_posix() == "/s/journal.db"
     assert load(tmp_path, "journal:\n", STATE_DIRECTORY="/s").journal.as_posix() == "/s/journal.db"

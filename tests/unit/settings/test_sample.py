@@ -26,6 +26,8 @@ NAMED_FILES = (
     "itop-password",
     "itop-token",
     "itop-ca.pem",
+    "mail-ca.pem",
+    "mail-password",
 )
 
 
@@ -51,9 +53,9 @@ def sections_of(annotation):
 
 
 def keys_of(model, path=""):
-    """The dotted paths of all keys; a route's `defaults` keys are left to `defaults`."""
+    """The dotted paths of all keys; those that a route has from `defaults` are left to `defaults`."""
     for name, field in model.model_fields.items():
-        if path == "routes." and name in Settings.model_fields["defaults"].annotation.model_fields:
+        if path in ("routes.", "own_incidents.") and name in Settings.model_fields["defaults"].annotation.model_fields:
             continue
         here = path + (field.alias or name)
         yield here
@@ -65,7 +67,7 @@ def keys_in(data, path=""):
     items = data.items() if isinstance(data, dict) else []
     for key, value in items:
         yield path + key
-        if path + key != "routes.settings":
+        if path + key not in ("routes.settings", "own_incidents.settings"):
             for each in value if isinstance(value, list) else [value]:
                 yield from keys_in(each, f"{path}{key}.")
 

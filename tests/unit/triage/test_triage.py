@@ -260,6 +260,31 @@ def test_what_auto_does_not_recognise_is_a_dead_letter(tmp_path):
     assert (rejected.reason, rejected.route) == ("unrecognised_shape", "all")
 
 
+# what it took
+
+
+async def test_every_event_tells_how_long_it_waited_and_what_mapping_cost(tmp_path, usual):
+    store = await Store.open(tmp_path / "j.db")
+    intake = IntakeJournal(store)
+    batch = [Received(b"fixed/generic", orjson.dumps(alert(id=f"a{n}")), 990.0 + n, 9) for n in range(3)]
+    await intake.record_events(await intake.open_connection(session_present=False), batch)
+    clock = [1000.0]
+
+    def tick():
+        clock[0] += 1.0
+        return clock[0]
+
+    triage = Triage(TriageJournal(store, lambda: 1.0), usual, Alarms(), clock=tick)
+    delays = []
+    triage.on_mapped = delays.append
+    assert await triage.step()
+    mapped_at = delays[0] + 990.0
+    assert delays == [mapped_at - 990.0, mapped_at - 991.0, mapped_at - 992.0]
+    assert 1000.0 < mapped_at <= clock[0]
+    assert triage.counters.mapping_s == 1.0, "from one look at the clock to the next"
+    await store.close()
+
+
 # several routes, silences, inhibition
 
 FORKED = """\

@@ -26,6 +26,11 @@ def test_with_a_format_only_the_routes_that_read_it_are_asked(site_of):
         site_of(format_name="generik")
 
 
+def test_the_route_of_own_incidents_is_none_that_alerts_come_by(site_of):
+    wazuh = "  - {name: wazuh, topic: a, format: wazuh, factory: incident-siem, organization: EXC}\n"
+    assert [route.name for route in site_of(f"{wazuh}own_incidents: {{organization: EXC}}\n").routes] == ["wazuh"]
+
+
 def test_a_configuration_that_is_wrong_is_told(site_of):
     with pytest.raises(ConfigurationError, match="no format 'wazu'"):
         site_of('  - {name: w, topic: "a/{org}", format: wazu, factory: incident-siem}\n')
