@@ -17,6 +17,8 @@ LOOP_S = 15.0
 """An event loop that does not turn for so long is told of; systemd ends it after its own WatchdogSec."""
 WRITER_S = 60.0
 """A commit that takes longer is none."""
+SLOWEST_BYTES_PER_S = 5e6
+"""Of a checkpoint: a disk that moves less is none."""
 STATUS_S = 30.0
 
 Notify = Callable[[str], object]
@@ -60,13 +62,21 @@ def describe_stall(stalled: dict[str, float]) -> str:
     return ", ".join(f"{name} has not moved for {still_s:.0f} s" for name, still_s in stalled.items())
 
 
-async def keep_writing(write: Callable[[], Awaitable[object]], beats: Beats, sleep: Sleep = asyncio.sleep) -> None:
+async def keep_writing(
+    write: Callable[[], Awaitable[object]],
+    beats: Beats,
+    sleep: Sleep = asyncio.sleep,
+    *,
+    measure_log: Callable[[], int] = lambda: 0,
+) -> None:
     """The journal's writer takes a turn every EVERY_S, for ever: it moves when the turn is over.
 
-    `write` is a write that changes nothing. Raises JournalError if the journal can be written no more.
+    `write` is a write that changes nothing; `measure_log` tells the bytes that a checkpoint may have to move first.
+    Raises JournalError if the journal can be written no more.
     """
     writer = beats.begin("writer", WRITER_S)
     while True:
+        writer.wait_for(measure_log() / SLOWEST_BYTES_PER_S)
         with contextlib.suppress(JournalFullError):  # that is an answer too
             await write()
         writer.move()

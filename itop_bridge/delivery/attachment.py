@@ -191,9 +191,10 @@ class Attachments:
             await self._send(attachment, file, org)
 
     async def _find_organization(self, attachment: Attachment) -> int | None:
-        """Of the incident, which people may have moved; None if iTop does not show it."""
-        answer = await self._way.fetch(attachment.iclass, attachment.incident, "id,org_id")
-        return int(answer.objects[0].fields.get("org_id") or 0) if answer.objects else None
+        """Of the incident, which people may have moved; None if iTop does not show it, or another one by its number."""
+        answer = await self._way.fetch(attachment.iclass, attachment.incident, "id,ref,org_id")
+        shown = [each.fields for each in answer.objects if str(each.fields["ref"]) == attachment.ref]
+        return int(shown[0].get("org_id") or 0) if shown else None
 
     async def _is_there(self, attachment: Attachment, name: str) -> bool:
         at_incident = [oql.equals("item_class", attachment.iclass), f"item_id = {attachment.incident}"]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from itop_bridge.delivery.incident import Incident
-from itop_bridge.delivery.text import token_line
+from itop_bridge.delivery.text import MARK, token_line
 from itop_bridge.delivery.zone import ServerClock
 from itop_bridge.itop import oql
 from itop_bridge.itop.answer import Object
@@ -79,6 +79,16 @@ class Reader:
             answer = await self._gate.fetch(iclass, oql.ids(iclass, chunk), FIELDS)
             found |= {incident.id: incident for incident in map(self._incident, answer.objects)}
         return found
+
+    async def find_marked(self, iclass: str, log: str, ids: Iterable[int]) -> set[int]:
+        """Those of the incidents in whose log a token of the bridge's stands."""
+        marked: set[int] = set()
+        for chunk in _chunks(sorted(set(ids)), _MOST_IDS):
+            listed = ",".join(map(str, chunk))
+            condition = oql.all_of([f"id IN ({listed})", oql.contains(log, MARK)])
+            answer = await self._gate.fetch(iclass, oql.select(iclass, condition), "id")
+            marked |= {shown.key for shown in answer.objects}
+        return marked
 
     async def find_by_key(self, lookups: Sequence[Lookup]) -> dict[Lookup, list[Incident]]:
         """The incidents, in all states but closed, whose title begins with a case's key; compared again in code,

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from itop_bridge.delivery.asset import parse_search
 from itop_bridge.delivery.enrichment import Enrichment
+from itop_bridge.delivery.identity import Claim, Identities
 from itop_bridge.delivery.incident import Incident
 from itop_bridge.delivery.job import Job
 from itop_bridge.delivery.reading import Lookup, Reader
@@ -29,6 +30,7 @@ class Sight:
 
     def __init__(self, reader: Reader, references: References, enrichment: Enrichment, shadow: Shadow) -> None:
         self._reader = reader
+        self._identities = Identities(reader)
         self._references = references
         self._enrichment = enrichment
         self._shadow = shadow
@@ -38,13 +40,13 @@ class Sight:
         incidents = await self._read(jobs)
         others = []
         for job in jobs:
-            incident = incidents.get(job.situation.case.incident or 0)
+            incident = incidents.get(job.situation.case.id)
             if incident is not None and incident.phase is Phase.ONGOING:
                 yield Seen(job, incident)
             else:
                 others.append(job)
         for job, candidates in await self._look_further(others):
-            yield Seen(job, incidents.get(job.situation.case.incident or 0), candidates)
+            yield Seen(job, incidents.get(job.situation.case.id), candidates)
 
     async def _look_further(self, jobs: list[Job]) -> list[tuple[Job, Sequence[Incident]]]:
         """Those that may need another incident: in which organisation, and is there one already?"""
@@ -53,11 +55,19 @@ class Sight:
         return [(job, found.get(job.situation.case.id, ())) for job in await self._enrich(jobs)]
 
     async def _read(self, jobs: Sequence[Job]) -> dict[int, Incident]:
-        """The known incidents, by id."""
+        """The known incidents, by case. What iTop shows under the number of one may be another's."""
         ids = [job.situation.case.incident for job in jobs if job.situation.case.incident is not None]
-        shadows = await self._shadow.fetch_incidents(ids)
-        real = [each for each in ids if not is_shadow(each)]
-        return shadows | (await self._reader.fetch_incidents(jobs[0].situation.iclass, real) if real else {})
+        shown = await self._shadow.fetch_incidents(ids)
+        if real := [each for each in ids if not is_shadow(each)]:
+            shown |= await self._reader.fetch_incidents(jobs[0].situation.iclass, real)
+        known = [(job, shown[key]) for job in jobs if (key := job.situation.case.incident or 0) in shown]
+        foreign = await self._identities.find_foreign(
+            Claim(job.situation.case, job.style.profile.writing, incident)
+            for job, incident in known
+            if not is_shadow(incident.id)
+        )
+        own = [(job.situation.case.id, incident) for job, incident in known]
+        return {case_id: incident for case_id, incident in own if (case_id, incident.id) not in foreign}
 
     async def _look_up(self, jobs: list[Job]) -> dict[int, list[Incident]]:
         """For cases that have no incident: those whose title begins with the case's key."""

@@ -23,9 +23,13 @@ _PLAIN = str.maketrans("<>&", "()+")
 Render = Callable[[Mapping[str, Any]], str]
 
 
+MARK = "[sb:"
+"""What every token begins with: it stands in the log of each incident that the bridge made."""
+
+
 def token_line(token: str) -> str:
     """The last line of what a write leaves in iTop, which proves it."""
-    return f"[sb:{token}]"
+    return f"{MARK}{token}]"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,12 @@
 """Looking for tokens: what became of the writes whose outcome is not known, and whether what was written stayed."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import structlog
 
 from itop_bridge.crash_point import pass_point
 from itop_bridge.delivery.attempt import Sender
+from itop_bridge.delivery.identity import Claim, Identities
 from itop_bridge.delivery.incident import Incident
 from itop_bridge.delivery.look import Absent, Finding, GivenUp, Kept, Lost, Proved, decide_finding
 from itop_bridge.delivery.operation import Script, describe_append, own_agent, text_key
@@ -42,6 +43,7 @@ class Verification:
         self._journal = journal
         self._gate = gate
         self._reader = reader
+        self._identities = Identities(reader)
         self._sender = sender
         self._references = references
         self._styles = styles
@@ -51,14 +53,15 @@ class Verification:
 
     async def settle_looks(self, looks: Sequence[Attempt]) -> None:
         """Look for the tokens whose time has come, and do what follows."""
-        cases = await self._journal.fetch_cases({attempt.case_id for attempt in looks})
+        cases = await self._journal.fetch_cases(_cases_of(looks))
         searches = [s for attempt in looks if (s := await self._search(attempt, cases[attempt.case_id]))]
         found = await self._reader.find_tokens(searches)
         pass_point("delivery.looked")
-        visible = await self._fetch_visible([s for s in searches if s.incident and s.token not in found])
+        missing = [attempt for attempt in looks if attempt.incident and attempt.token not in found]
+        visible = await self._find_visible(missing, cases)
 
         def decide(attempt: Attempt, case: CaseState) -> Finding:
-            return decide_finding(attempt, found.get(attempt.token), case, visible=attempt.incident in visible)
+            return decide_finding(attempt, found.get(attempt.token), case, visible=attempt.id in visible)
 
         # nearly all of them, and of those that wait behind: in one commit
         kept = {attempt.id for attempt in looks if isinstance(decide(attempt, cases[attempt.case_id]), Kept)}
@@ -89,12 +92,18 @@ class Verification:
         log_only = attempt.state == "applied"
         return TokenSearch(writing.iclass, writing.log, attempt.token, attempt.incident, org, log_only=log_only)
 
-    async def _fetch_visible(self, missing: list[TokenSearch]) -> set[int]:
-        visible: set[int] = set()
-        for iclass in {search.iclass for search in missing}:
-            ids = [search.incident for search in missing if search.iclass == iclass and search.incident]
-            visible |= (await self._reader.fetch_incidents(iclass, ids)).keys()
-        return visible
+    async def _find_visible(self, attempts: Sequence[Attempt], cases: Mapping[int, CaseState]) -> set[int]:
+        """The attempts whose incident iTop shows, and as the case's own."""
+        claims: dict[int, Claim] = {}
+        writings = {case_id: await self._styles.find_writing(cases[case_id].profile) for case_id in _cases_of(attempts)}
+        for iclass in {writing.iclass for writing in writings.values()}:
+            own = [attempt for attempt in attempts if writings[attempt.case_id].iclass == iclass]
+            shown = await self._reader.fetch_incidents(iclass, (attempt.incident or 0 for attempt in own))
+            for attempt in own:
+                if incident := shown.get(attempt.incident or 0):
+                    claims[attempt.id] = Claim(cases[attempt.case_id], writings[attempt.case_id], incident)
+        foreign = await self._identities.find_foreign(claims.values())
+        return {attempt_id for attempt_id, claim in claims.items() if (claim.case.id, claim.incident.id) not in foreign}
 
     async def _follow(self, finding: Finding, attempt: Attempt, case: CaseState, found: Incident | None) -> None:
         if isinstance(finding, GivenUp):
@@ -156,3 +165,7 @@ class Verification:
         writing = await self._styles.find_writing(case.profile)
         key = text_key(writing.iclass, attempt.incident or 0, writing.log, attempt.token)
         await self._sender.rewrite(attempt, case, describe_append(writing, key, Script(entry=attempt.message), None))
+
+
+def _cases_of(attempts: Iterable[Attempt]) -> set[int]:
+    return {attempt.case_id for attempt in attempts}

@@ -43,13 +43,18 @@ _NEXT = """
     AND NOT EXISTS (SELECT 1 FROM pauses WHERE route IN (cases.route, '*'))
     ORDER BY attachments.due, attachments.id LIMIT 1
 """
+# a number that iTop has given out again is another incident's
 _RECORD = """
-    INSERT OR IGNORE INTO attachments (case_id, event_id, class, incident, ref, most, due)
+    INSERT INTO attachments (case_id, event_id, class, incident, ref, most, due)
     SELECT cases.id, event_id, json_extract(body, '$.writing.iclass'), :incident, :ref,
         json_extract(body, '$.policy.attach.most'), 0
     FROM cases JOIN profiles ON profiles.hash = cases.profile JOIN intents ON intents.case_id = cases.id
     WHERE cases.id = :case AND json_extract(body, '$.policy.attach.most') IS NOT NULL
     AND intents.state = 'pending' AND seq <= :through AND kind = 'create' ORDER BY seq LIMIT 1
+    ON CONFLICT (class, incident) DO UPDATE SET
+        case_id = excluded.case_id, event_id = excluded.event_id, ref = excluded.ref, most = excluded.most,
+        state = 'pending', due = 0, tries = 0, detail = ''
+    WHERE attachments.case_id <> excluded.case_id OR attachments.ref <> excluded.ref
 """
 
 

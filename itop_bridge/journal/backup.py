@@ -12,6 +12,8 @@ from itop_bridge.journal.schema import check_identity, load_migrations
 
 _PAGES_AT_A_TIME = 1024
 _MODE = 0o600
+_BESIDE = ("", "-wal", "-shm", "-journal", ".lock", ".control")
+"""What the names of the files of a journal end with."""
 
 Advance = Callable[[int, int], None]
 """Takes how many bytes were copied, of how many."""
@@ -35,9 +37,12 @@ def back_up(
 ) -> Backup:
     """Copy the journal to `target`, for its owner only; what is returned was read from the copy, which was checked.
 
-    `target` is there whole or not at all; one that exists is replaced with `force` only. Raises JournalFormatError if
+    `target` is there whole or not at all; one that exists is replaced with `force` only, a journal in its place never.
+    Raises JournalFormatError if
     the journal is damaged or no journal, BackupError if it cannot be read or the copy cannot be written.
     """
+    if _is_in_use(journal, target):
+        raise BackupError(f"{target} belongs to a journal, and no backup takes its place: choose another name")
     if target.exists() and not force:
         raise BackupError(f"{target} is there already: --force replaces it")
     part = target.with_name(f"{target.name}.part")
@@ -52,6 +57,14 @@ def back_up(
     except OSError as error:
         raise BackupError(f"{error.filename or target} cannot be written: {error.strerror}") from error
     return backup
+
+
+def _is_in_use(journal: Path, target: Path) -> bool:
+    """Whether the target is a journal of a bridge, this one's or another's, or a file beside ours: a daemon would go
+    on writing into what was replaced, and lose it."""
+    names = {journal.name + end for end in _BESIDE}
+    own = target.name in names and target.parent.resolve() == journal.parent.resolve()
+    return own or target.resolve().with_name(f"{target.resolve().name}.lock").exists()
 
 
 @contextlib.contextmanager

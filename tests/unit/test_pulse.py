@@ -116,6 +116,21 @@ async def test_a_writer_that_ends_no_write_hangs(machine):
         await writing
 
 
+async def test_a_writer_that_may_have_a_large_log_to_move_is_given_the_time_for_it(machine):
+    async def write():
+        await asyncio.Event().wait()
+
+    writing = asyncio.create_task(keep_writing(write, machine.beats, measure_log=lambda: 3_000_000_000))
+    await asyncio.sleep(0)
+    machine.now += 600.0 + WRITER_S
+    assert machine.beats.find_stalled() == {}
+    machine.now += 1.0
+    assert machine.beats.find_stalled() == {"writer": 601.0 + WRITER_S}
+    writing.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await writing
+
+
 async def test_a_writer_that_finds_the_disk_full_has_moved(machine):
     async def write():
         raise JournalFullError("the disk is full")

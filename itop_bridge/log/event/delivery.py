@@ -123,6 +123,13 @@ EVENTS: Mapping[str, Event] = {
         always=_WRITE,
         sometimes=("ci",),
     ),
+    "incident.foreign": Event(
+        "warning",
+        "iTop shows another incident (`found`) under the number of the case's (`incident`), as after a restore from a "
+        "dump; it is left alone, and the case's counts as gone.",
+        "Was iTop restored? Then look for what its dump did not have: `itop-bridge cases list`.",
+        always=("case", "incident", "found"),
+    ),
     "incident.reopened": Event("info", "A resolved incident was reopened.", always=_WRITE),
     "incident.resolved": Event("info", "An incident was resolved.", always=_WRITE),
     "incident.shadowed": Event(

@@ -94,6 +94,14 @@ async def test_an_incident_has_one_however_often_its_creation_is_settled(rig):
     assert await rig.rows("event_id") == [(1,)]
 
 
+async def test_another_incident_by_the_same_number_is_owed_its_own(rig):
+    """iTop was restored from a dump, and gave the number out once more."""
+    await rig.land()
+    await rig.settle(through=1)
+    await rig.settle(through=2, incident=5, ref="I-000006")
+    assert await rig.rows("event_id, ref, state") == [(2, "I-000006", "pending")]
+
+
 async def test_it_is_owed_in_the_commit_that_settles_the_creation(rig):
     await rig.land()
     draft = await rig.cases.record_attempt(Draft(1, "create", "t", None, 2, "", {}))

@@ -86,6 +86,26 @@ async def test_a_copy_is_not_overwritten_unless_told(store, tmp_path):
     assert dump(tmp_path / "copy.db") == dump(store.path)
 
 
+@pytest.mark.parametrize("name", ["journal.db", "../{folder}/journal.db", "journal.db-wal", "journal.db.lock"])
+async def test_a_journal_is_never_replaced_by_its_copy(store, tmp_path, name):
+    target = tmp_path / name.format(folder=tmp_path.name)
+    with pytest.raises(BackupError, match="belongs to a journal"):
+        back_up(store.path, target, force=True)
+    assert await store.write(lambda sql: sql.execute("SELECT 1").fetchone()) == (1,)
+
+
+async def test_nor_is_the_journal_of_another_bridge(store, tmp_path):
+    other = await Store.open(tmp_path / "other.db")
+    try:
+        with pytest.raises(BackupError, match="belongs to a journal"):
+            back_up(store.path, tmp_path / "other.db", force=True)
+        (tmp_path / "link").symlink_to("other.db")
+        with pytest.raises(BackupError, match="belongs to a journal"):
+            back_up(store.path, tmp_path / "link", force=True)
+    finally:
+        await other.close()
+
+
 async def test_a_copy_that_is_broken_off_leaves_nothing_and_the_one_of_before(store, tmp_path):
     target = tmp_path / "copies" / "copy.db"
     target.parent.mkdir()
