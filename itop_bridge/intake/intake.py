@@ -286,6 +286,7 @@ class Intake:
             self._alarms.raise_("subscription_refused", "the broker does not grant QoS 1", filters=self._refused)
         else:
             self._alarms.clear("subscription_refused")
+            self._log.info("broker.subscribed", filters=len(wanted))
 
     async def _note_session(self, connection: Connection) -> None:
         if connection.session_present:

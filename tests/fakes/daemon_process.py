@@ -49,7 +49,7 @@ class Daemon:
         """What is started."""
         return [sys.executable, "-m", "itop_bridge.cli.main", "run", "--config", str(self.config), *words]
 
-    async def start(self, wait_for="broker.connected", *, words=(), **environment):
+    async def start(self, wait_for="broker.subscribed", *, words=(), **environment):
         """Returns once it has logged `wait_for`; at once without it. `words` are further options."""
         command = self.command(*words)
         before = len(self.events())

@@ -47,4 +47,10 @@ EVENTS: Mapping[str, Event] = {
         always=("detail",),
     ),
     "journal.resumed": Event("info", "The journal stores again."),
+    "broker.subscribed": Event(
+        "info",
+        "Every topic is subscribed (filters: how many): from now on the broker keeps alerts for us, also while we are "
+        "away.",
+        always=("filters",),
+    ),
 }
