@@ -37,6 +37,7 @@ from itop_bridge.journal.triage import TriageJournal
 from itop_bridge.log import Alarms
 from itop_bridge.mail.correspondence import describe_correspondence
 from itop_bridge.mail.mailer import Mailer
+from itop_bridge.mail.mailer import Pace as MailPace
 from itop_bridge.metric.meter import Meter
 from itop_bridge.outward.outward import Outward
 from itop_bridge.outward.presence import Presence
@@ -109,17 +110,18 @@ class Stages:
         """Switch to another configuration: routes, factories, formats, mail, and how iTop is reached.
 
         The rest (broker, journal, console, log, rate) is taken up by a restart, which loses nothing. Parked cases are
-        tried once more, and so are credentials that iTop refused. Raises ITopError if the new client cannot be made.
+        tried once more, and so are credentials that iTop refused. Raises ITopError if the new client cannot be made,
+        JournalFullError if the disk is full: what needs no disk is switched then, the rest by the next reload.
         """
         await self.approach.change(settings.itop)
         self.triage.routes = routing.routes
+        self.attachments.release()
+        self.survey.ask(_questions(routing))
+        self.mailer.change(describe_correspondence(settings))
         await self.intake.change_filters(_filters(routing))
         await self.outward.follow(settings)
         with contextlib.suppress(JournalFullError):  # an alarm tells of it; parked cases wait for the next reload
             await self.delivery.release()
-        self.attachments.release()
-        self.survey.ask(_questions(routing))
-        self.mailer.change(describe_correspondence(settings))
 
 
 @contextlib.asynccontextmanager
@@ -143,7 +145,7 @@ async def _lay_ground(stack: contextlib.AsyncExitStack, settings: Settings) -> G
     meter = Meter()
     store.on_commit = meter.record_commit
     pace = Pace(settings.itop.rate, settings.itop.server_time_limit, SteadyClock())
-    return Ground(store, Alarms(), meter, Beats(), pace)
+    return Ground(store, Alarms(clock=pace.clock), meter, Beats(), pace)
 
 
 async def _open_approach(stack: contextlib.AsyncExitStack, itop: Itop, ground: Ground, *, shadow: bool) -> Approach:
@@ -187,7 +189,11 @@ def _compose_stages(settings: Settings, routing: Routing, ground: Ground, approa
         lambda: intake.state.connections if intake.state.ready else None,
     )
     mailer = Mailer(
-        MailJournal(store, clock), alarms, describe_correspondence(settings), on_mail=ground.meter.record_mail
+        MailJournal(store, clock),
+        alarms,
+        describe_correspondence(settings),
+        MailPace(clock),
+        on_mail=ground.meter.record_mail,
     )
     return Stages(
         ground,

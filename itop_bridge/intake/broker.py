@@ -21,6 +21,7 @@ from itop_bridge.intake.connection import (
 )
 from itop_bridge.intake.inbox import Inbox
 from itop_bridge.settings.model import Mqtt, Tls
+from itop_bridge.system_error import explain_error
 
 UNSUPPORTED_PROTOCOL_VERSION = 132
 """MQTT 5's reason code; paho gives MQTT 3.1.1's return code 1 this number too."""
@@ -71,6 +72,9 @@ class Broker:
             except BrokerRefusedError as error:
                 if error.code != UNSUPPORTED_PROTOCOL_VERSION or version == versions[-1]:
                     raise
+            except BrokerUnreachableError as error:
+                where = f"{self.settings.host}:{self.settings.port}"
+                raise BrokerUnreachableError(f"no connection to {where}: {_explain(error)}") from error
             else:
                 self.connection = connection
                 return connection
@@ -154,6 +158,24 @@ def decide_versions(protocol: str) -> tuple[aiomqtt.ProtocolVersion, ...]:
         "3.1.1": (aiomqtt.ProtocolVersion.V311,),
     }
     return choices[protocol]
+
+
+_OTHER_NAME = (62, 64)
+"""OpenSSL's codes for a certificate that is for another host name or address."""
+_EXPIRED = 10
+"""And for one that has expired."""
+
+
+def _explain(error: BrokerUnreachableError) -> str:
+    """Why, as the system or TLS has it, and what can be mended; aiomqtt keeps their error as a context only."""
+    cause: BaseException | None = error
+    while cause and not (isinstance(cause, OSError) and str(cause)):
+        cause = cause.__cause__ or cause.__context__
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        hints = dict.fromkeys(_OTHER_NAME, "mqtt.host must be a name in it") | {_EXPIRED: "the broker needs a new one"}
+        hint = hints.get(cause.verify_code, "mqtt.tls.ca_file must hold the authority that signed it")
+        return f"certificate verify failed: {cause.verify_message}; {hint}"
+    return explain_error(cause) if isinstance(cause, OSError) else str(error)
 
 
 def _session_options(version: aiomqtt.ProtocolVersion, settings: Mqtt) -> dict[str, Any]:

@@ -38,6 +38,10 @@ _LEAST_REFUSAL = 0x80
 """From here on MQTT 5's reason codes tell a failure."""
 _QUOTA_EXCEEDED = 0x97
 """The one that passes."""
+_MOST_PACKET_BYTES = 268_435_460
+"""MQTT knows no larger one."""
+_MOST_FRAME_BYTES = 10
+"""What a PUBLISH is beside its topic, properties and payload, at most: its length, the topic's, its number."""
 _WINDOW = 20
 """So many publications paho sends ahead of their acknowledgements."""
 
@@ -64,6 +68,10 @@ class BrokerLostError(BrokerError):
 
 class PublishRefusedError(BrokerError):
     """The broker does not take a message, and will not: its topic is not allowed, or is none."""
+
+
+class PublishTooLargeError(PublishRefusedError):
+    """A message is larger than the broker takes; it was not sent, since that would cost the connection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +122,7 @@ class Connection(aiomqtt.Client):
         self._publishing: dict[int, asyncio.Future[ReasonCode]] = {}
         self.window = _WINDOW
         """How many messages may be sent at once, and wait for their PUBACK."""
+        self._most_bytes = _MOST_PACKET_BYTES
 
     @property
     def is_open(self) -> bool:
@@ -259,6 +268,8 @@ class Connection(aiomqtt.Client):
     ) -> ReasonCode | None:
         """The PUBACK's reason code, which aiomqtt's own `publish` does not give."""
         try:
+            if _measure(topic, payload, properties) > self._most_bytes:
+                raise PublishTooLargeError(f"the broker takes no message of more than {self._most_bytes} bytes")
             info = self._client.publish(topic, payload, qos, retain, properties)
         except ValueError as error:
             raise PublishRefusedError(str(error)) from error
@@ -298,6 +309,7 @@ class Connection(aiomqtt.Client):
     ) -> None:
         self.session_present = flags.session_present
         self._may_identify = self.is_mqtt5 and getattr(properties, "SubscriptionIdentifierAvailable", 1) == 1
+        self._most_bytes = getattr(properties, "MaximumPacketSize", _MOST_PACKET_BYTES)
         self.window = max(1, min(_WINDOW, getattr(properties, "ReceiveMaximum", _WINDOW + 1) - 1))  # one for the status
         super()._on_connect(client, userdata, flags, reason_code, properties)
 
@@ -404,3 +416,9 @@ def _properties(packet_type: int, **values: object) -> Properties | None:
     for name, value in given.items():
         setattr(properties, name, value)
     return properties
+
+
+def _measure(topic: str, payload: bytes, properties: Properties | None) -> int:
+    """The most bytes that a PUBLISH takes. Raises ValueError for what is no text."""
+    packed = properties.pack() if properties else b""  # type: ignore[no-untyped-call]  # as above
+    return _MOST_FRAME_BYTES + len(topic.encode()) + len(packed) + len(payload)

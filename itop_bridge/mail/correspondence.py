@@ -1,7 +1,7 @@
 """Who is written to about what: the configuration's mail, resolved and compiled."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from itop_bridge.alert import Severity
@@ -9,6 +9,7 @@ from itop_bridge.mail.server import Login, MailServer
 from itop_bridge.mail.text import Pen, compile_pen
 from itop_bridge.settings.mail import Mail, RouteMail
 from itop_bridge.settings.model import Settings
+from itop_bridge.settings.own_incident import OWN_ROUTE
 
 ALWAYS = ("escalated", "arrived")
 """The kinds of notices that are wanted wherever anything is."""
@@ -73,6 +74,8 @@ def describe_correspondence(settings: Settings) -> Correspondence | None:
         return None
     rules = {route.name: _resolve(mail.rules_of(route.mail)) for route in settings.routes}
     others = _resolve(mail.rules_of(None))
+    if settings.own_incidents:  # what they tell of is mailed itself
+        rules[OWN_ROUTE] = replace(others, kinds=others.kinds - {"created"})
     circles = {each.circle for each in (*rules.values(), others)}
     return Correspondence(
         server=describe_server(mail),

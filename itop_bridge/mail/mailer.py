@@ -28,7 +28,7 @@ from itop_bridge.mail.outage import find_turns
 from itop_bridge.mail.patience import Patience
 from itop_bridge.mail.quota import Quota
 from itop_bridge.mail.server import MailError, MailServer, send_message
-from itop_bridge.mail.text import Pen, Surroundings, describe_contents, describe_turns, write_text
+from itop_bridge.mail.text import Pen, Surroundings, describe_contents, describe_turns, describe_waiting, write_text
 
 log = structlog.get_logger(__name__)
 
@@ -207,9 +207,10 @@ class Mailer:
         settled = self._pace.monotonic() - self._began >= to.outage_after_s
         before = now - to.outage_after_s
         turns = list(find_turns(self._alarms.active, self._outages, to.outages, before, settled=settled))
-        if not turns:
+        if not turns or self._must_wait(to.others.circle):
             return
-        scene = describe_turns(turns, self._look_around(to))
+        waiting = describe_waiting(await self._journal.fetch_owed())
+        scene = describe_turns(turns, self._look_around(to), waiting)
         thread = f"{turns[0].name}-{turns[0].since:.0f}" if len(turns) == 1 else ""
         if await self._mail(to, to.others.circle, scene, thread):
             for turn in turns:
@@ -220,11 +221,12 @@ class Mailer:
             await self._journal.record_outages(self._outages)
 
     async def _send_notices(self, to: Correspondence) -> None:
-        due = self._pace.clock() - to.digest_s
+        now = self._pace.clock()
         if self._pace.monotonic() < self._server.until:
             return  # what waits meanwhile may be much, and need not be counted
         for heap in await self._find_heaps(to):
-            if heap.oldest <= due:
+            # what lies ahead was left before the clock was put back
+            if not now - to.digest_s < heap.oldest <= now:
                 with contextlib.suppress(JournalFullError):  # the others are told all the same
                     await self._send_heap(to, heap)
 

@@ -4,11 +4,27 @@ import datetime
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from email.headerregistry import BaseHeader, HeaderRegistry
 from email.message import EmailMessage
+from email.policy import Policy, default
 from email.utils import format_datetime, make_msgid
 
 from itop_bridge.expression.filter import FILTERS
 from itop_bridge.settings.mail import MOST_SUBJECT_CHARS
+
+_LONGEST_LINE = 998
+"""Of a mail (RFC 5322, 2.1.1)."""
+
+
+class _Header(BaseHeader):
+    """In one line as long as it may be: Python's folding of a subject of 70 to 77 letters begins with an empty line,
+    which some mail programs show as none. Words that have to be encoded are folded as ever."""
+
+    def fold(self, *, policy: Policy) -> str:
+        return super().fold(policy=policy.clone(max_line_length=_LONGEST_LINE) if self.isascii() else policy)
+
+
+_POLICY = default.clone(header_factory=HeaderRegistry(base_class=_Header))
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +44,7 @@ class Draft:
 def write_message(draft: Draft, now: datetime.datetime) -> EmailMessage:
     """The mail of a draft, at a time that knows its zone."""
     domain = draft.sender.rpartition("@")[2]
-    message = EmailMessage()
+    message = EmailMessage(policy=_POLICY)
     message["Subject"] = _literal(one_line(draft.subject, MOST_SUBJECT_CHARS))
     message["From"] = draft.sender
     message["To"] = ", ".join(draft.recipients)

@@ -1,6 +1,7 @@
 """The way to the mail server: one connection for each mail, with an end to everybody's patience."""
 
 import asyncio
+import base64
 import contextlib
 import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -13,6 +14,7 @@ import aiosmtplib
 
 from itop_bridge.errors import BridgeError
 from itop_bridge.mail.message import one_line
+from itop_bridge.system_error import explain_error
 
 Reason = Literal["unreachable", "login_refused", "recipients_refused", "refused", "deferred"]
 """deferred: this mail, for now."""
@@ -25,10 +27,12 @@ _MOST_DETAIL = 300
 
 
 class MailError(BridgeError):
-    """The mail was not sent. `reason` tells whether it is the server's, the login's or this mail's own."""
+    """The mail was not sent. `reason` tells whether it is the server's, the login's or this mail's own; `detail` which
+    server, and why."""
 
     def __init__(self, reason: Reason, detail: str) -> None:
         self.reason: Reason = reason
+        self.detail = detail
         super().__init__(f"the mail was not sent: {detail}")
 
 
@@ -60,6 +64,13 @@ class Login:
 
     def __repr__(self) -> str:
         return f"Login({self.user!r}, '********')"
+
+    def hide(self, text: str) -> str:
+        """What a server said, without the password: some repeat what they were sent."""
+        sent = (base64.b64encode(each.encode()).decode() for each in (f"\0{self.user}\0{self.password}", self.password))
+        for secret in (*sent, self.password):
+            text = text.replace(secret, "********")
+        return text
 
 
 async def send_message(
@@ -95,8 +106,10 @@ async def _connection(server: MailServer) -> AsyncIterator[aiosmtplib.SMTP]:
                 client.close()
                 await asyncio.sleep(_CLOSING_S)  # the goodbyes of TLS; a loop that ends before them leaves the socket
     except (aiosmtplib.SMTPException, OSError, ValueError) as error:
-        reason = _find_reason(error)
-        raise MailError(reason, f"{server}: {_describe(error)}") from error
+        login = server.login
+        told = login.hide(_describe(error)) if login else _describe(error)
+        # the error itself has all that the server said
+        raise MailError(_find_reason(error), f"{server}: {one_line(told, _MOST_DETAIL)}") from None if login else error
 
 
 def _make_client(server: MailServer) -> aiosmtplib.SMTP:
@@ -125,11 +138,12 @@ def _find_reason(error: Exception) -> Reason:
 
 def _describe(error: Exception) -> str:
     if isinstance(error, aiosmtplib.SMTPRecipientsRefused):
-        told = (f"{each.recipient}: {_describe_answer(each.code, each.message)}" for each in error.recipients)
-        return one_line("; ".join(told), _MOST_DETAIL)
+        return "; ".join(f"{each.recipient}: {each.code} {each.message}" for each in error.recipients)
     if isinstance(error, aiosmtplib.SMTPResponseException):
-        return _describe_answer(error.code, error.message)
-    return one_line(str(error) or "no answer in time", _MOST_DETAIL)
+        return f"{error.code} {error.message}"
+    if isinstance(error, aiosmtplib.SMTPConnectError) and isinstance(error.__cause__, OSError):
+        return explain_error(error.__cause__) or "no connection in time"  # its own text has the address once more
+    return str(error) or "no answer in time"
 
 
 def _describe_answer(code: int, message: str) -> str:

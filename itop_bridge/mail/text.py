@@ -9,7 +9,9 @@ from typing import Any
 
 from itop_bridge.expression import compile_text
 from itop_bridge.itop.page import link_object
+from itop_bridge.journal.mail import Owed
 from itop_bridge.journal.notice import Contents
+from itop_bridge.log import ALARMS
 from itop_bridge.mail.message import disarm, one_line
 from itop_bridge.mail.outage import Turn
 from itop_bridge.settings.mail import MAIL_NAMES, MOST_SUBJECT_CHARS, MOST_TEXT_CHARS
@@ -45,6 +47,8 @@ _HEADS = {
     "{% for each in counts %}\n{{ each.count }} {{ each.name }}{% endfor %}",
     "test": "This is what a mail about a late alert looks like. Nothing is wrong.",
 }
+_QUOTED = ("title", "host", "user", "source", "destination", "rule", "raised", "topic", "detail", "description")
+"""What others wrote of an item, in the order in which it is told."""
 _ALERT = """\
 
 {{ loop.index }}. \
@@ -54,23 +58,27 @@ _ALERT = """\
 {% endif %}\
 {% if each.reason %}   {{ each.reason }}{% if each.field %} ({{ each.field }}){% endif %}, number {{ each.id }}
 {% endif %}\
-{% for name in ['title', 'host', 'user', 'source', 'destination', 'rule', 'raised', 'topic', 'detail',\
- 'description'] %}\
+{% for name in QUOTED %}\
 {% if each[name] %}   > {{ name }}: {{ each[name] | replace('\\n', '\\n   >   ') }}
-{% endif %}{% endfor %}"""
+{% endif %}{% endfor %}""".replace("QUOTED", str(_QUOTED))
 _BODY = f"""\
 {{% for each in items %}}{_ALERT}{{% endfor %}}\
 {{% if more %}}
 
 And {{{{ more }}}} more.{{% endif %}}
-
+{{% for each in items if {" or ".join(f"each.{name}" for name in _QUOTED)} %}}{{% if loop.first %}}\
 What stands behind > was written by whoever sent the alerts. Its addresses are made unusable: [.] stands for a dot.
-"""
+{{% endif %}}{{% endfor %}}"""
 _OUTAGE = """\
 {% for each in items %}{{ each.name }} {% if each.over %}is over; it held for {{ each.lasted }}, {% else %}holds \
 for {{ each.lasted }}, {% endif %}since {{ each.since }}{% if each.detail %}
    > {{ each.detail }}{% endif %}
-{% endfor %}
+{% if not each.over %}
+   What it tells: {{ each.meaning }}
+   What to do: {{ each.remedy }}
+{% endif %}{% endfor %}{% if waiting %}
+{{ waiting }}
+{% endif %}
 Alarms that hold now: {% for each in alarms %}{{ each.name }}{% if not loop.last %}, {% endif %}\
 {% else %}none{% endfor %}
 """
@@ -99,12 +107,14 @@ def compile_pen(subject: str | None, text: str | None) -> Pen:
     )
 
 
-def _compile(source: str, most_chars: int) -> Render:
-    return compile_text(source, html=False, max_chars=most_chars, names=MAIL_NAMES)
+def _compile(source: str, most_chars: int, names: Sequence[str] = MAIL_NAMES) -> Render:
+    return compile_text(source, html=False, max_chars=most_chars, names=names)
 
 
+_OWN_NAMES = (*MAIL_NAMES, "waiting")
 _USUAL = {
-    kind: Pen(_compile(SUBJECTS[kind], MOST_SUBJECT_CHARS), _compile(TEXTS[kind], MOST_TEXT_CHARS)) for kind in TEXTS
+    kind: Pen(_compile(SUBJECTS[kind], MOST_SUBJECT_CHARS), _compile(TEXTS[kind], MOST_TEXT_CHARS, _OWN_NAMES))
+    for kind in TEXTS
 }
 
 
@@ -137,8 +147,8 @@ def describe_contents(kind: str, contents: Contents, around: Surroundings) -> di
     return _scene(kind, items, contents.count, around, counts)
 
 
-def describe_turns(turns: Sequence[Turn], around: Surroundings) -> dict[str, Any]:
-    """What the templates see of outages."""
+def describe_turns(turns: Sequence[Turn], around: Surroundings, waiting: str = "") -> dict[str, Any]:
+    """What the template sees of outages. `waiting` is what iTop is owed meanwhile, in words."""
     items = [
         {
             "name": turn.name,
@@ -146,10 +156,26 @@ def describe_turns(turns: Sequence[Turn], around: Surroundings) -> dict[str, Any
             "lasted": format_duration(max(0.0, round(around.now - turn.since))),
             "over": turn.over,
             "detail": disarm(turn.detail, _MOST_FACT_CHARS).replace("\n", " "),
+            "meaning": ALARMS[turn.name].meaning,
+            "remedy": ALARMS[turn.name].remedy,
         }
         for turn in turns
     ]
-    return _scene("outage", items, len(items), around)
+    return {**_scene("outage", items, len(items), around), "waiting": waiting}
+
+
+def describe_waiting(owed: Owed) -> str:
+    """`What waits: 12 alerts for iTop, 3 messages to be read.` Empty if nothing does. Pure."""
+    parts = [
+        f"{_count(owed.alerts, 'alert')} for iTop" if owed.alerts else "",
+        f"{_count(owed.messages, 'message')} to be read" if owed.messages else "",
+    ]
+    told = ", ".join(filter(None, parts))
+    return f"What waits: {told}." if told else ""
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _scene(

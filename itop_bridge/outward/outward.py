@@ -20,15 +20,15 @@ class Outward:
     async def follow(self, settings: Settings) -> None:
         """Record results of the routes that want them, link to iTop where it is, and try again what the broker refused.
 
-        `mqtt` is that of the start.
+        `mqtt` is that of the start. Raises JournalFullError.
         """
+        self.publisher.itop_address = settings.itop.address
+        self.presence.forgive()
+        self.publisher.forgive()
         routes = [route.name for route in settings.routes if route.results]
         if settings.own_incidents and settings.own_incidents.results:
             routes.append(OWN_ROUTE)
         await self.results.record_answered(routes, who_asks=self.publisher.answers_who_asks)
-        self.publisher.itop_address = settings.itop.address
-        self.presence.forgive()
-        self.publisher.forgive()
 
     async def greet(self) -> None:
         """A connection has subscribed. Raises BrokerError."""

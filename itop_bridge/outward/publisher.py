@@ -7,7 +7,13 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from itop_bridge.crash_point import pass_point
 from itop_bridge.errors import JournalFullError
 from itop_bridge.intake.broker import Broker
-from itop_bridge.intake.connection import BrokerError, BrokerLostError, Connection, PublishRefusedError
+from itop_bridge.intake.connection import (
+    BrokerError,
+    BrokerLostError,
+    Connection,
+    PublishRefusedError,
+    PublishTooLargeError,
+)
 from itop_bridge.journal.result import Result, ResultJournal
 from itop_bridge.log import Alarms, Faults
 from itop_bridge.metric.meter import Meter
@@ -22,6 +28,8 @@ POLL_S = 1.0
 RETRY_S = 5.0
 """The wait after a failure, which doubles while results fail: they share the alerts' connection."""
 MOST_RETRY_S = 300.0
+MOST_HANG_UPS = 5
+"""So often the connection is lost over one result before that is given up as refused."""
 
 
 class Publisher:
@@ -57,6 +65,8 @@ class Publisher:
         self._faults = Faults(clock=monotonic)
         self._refusals = Refusals("result.refused", monotonic=monotonic)
         self._failures = 0
+        self._hang_ups: tuple[int, int] = (0, 0)
+        """The result over which the connection was lost last, and how often in a row."""
 
     @property
     def answers_who_asks(self) -> bool:
@@ -128,7 +138,13 @@ class Publisher:
             pass_point("results.published")
             await self._journal.settle_through(results[done - 1].id)
         if failure:
+            if window == 1 and isinstance(failure, BrokerLostError):
+                self._note_hang_up(results[done])
             raise failure
+
+    def _note_hang_up(self, result: Result) -> None:
+        last, times = self._hang_ups
+        self._hang_ups = (result.id, times + 1 if result.id == last else 1)
 
     async def _tell(self, result: Result) -> None:
         target = decide_target(result, self._broker.settings, self._filters())
@@ -137,9 +153,15 @@ class Publisher:
         if self._refusals.holds(target.kind):
             self._give_up(result, target, "refused a while ago")
             return
+        if self._hang_ups == (result.id, MOST_HANG_UPS):
+            self._give_up(result, target, f"the connection was lost over it {MOST_HANG_UPS} times")
+            return
         body = compose_result(result, self.itop_address)
         try:
             await self._broker.publish(target.topic, body, correlation=target.correlation)
+        except PublishTooLargeError as error:  # others of its kind are not
+            self._refusals.note_one(target.kind, topic=target.topic, route=result.route, detail=str(error))
+            self._meter.record_lost_results("refused", 1)
         except PublishRefusedError as error:
             self._give_up(result, target, str(error))
         else:

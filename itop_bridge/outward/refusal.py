@@ -30,6 +30,10 @@ class Refusals:
             self._until[kind] = self._monotonic() + QUIET_S
         self._faults.tell(self._event, kind, **facts)
 
+    def note_one(self, kind: str, **facts: Any) -> None:
+        """One was refused for what it is: the next of its kind is tried."""
+        self._faults.tell(self._event, kind, **facts)
+
     def note_taken(self, kind: str) -> None:
         """The broker took one."""
         if self._until.pop(kind, None) is not None and not self._until:

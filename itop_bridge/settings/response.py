@@ -9,6 +9,8 @@ Refusal = Literal["malformed", "reserved", "own", "not_allowed", "subscribed"]
 """Why a response topic is not used."""
 
 _MOST_BYTES = 65_535
+_MOST_LEVELS = 64
+"""Brokers have a bound of their own (mosquitto 200, EMQX 128), and hang up on who goes beyond."""
 
 
 def decide_refusal(topic: str, prefixes: Sequence[str], base_topic: str, filters: Collection[str]) -> Refusal | None:
@@ -34,7 +36,9 @@ def is_below(topic: str, parent: str) -> bool:
 
 def _is_topic(text: str) -> bool:
     """What a broker takes as the name of a topic: no wildcards and no controls (MQTT 5, sections 4.7 and 1.5.4)."""
-    if not text or any(letter in "+#" or letter < " " or "\x7f" <= letter < "\xa0" for letter in text):
+    if not text or text.count("/") >= _MOST_LEVELS:
+        return False
+    if any(letter in "+#" or letter < " " or "\x7f" <= letter < "\xa0" for letter in text):
         return False
     try:
         return len(text.encode()) <= _MOST_BYTES

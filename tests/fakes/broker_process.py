@@ -99,7 +99,10 @@ def certificates(tmp_path_factory):
         subprocess.run(["openssl", *map(str, arguments)], cwd=folder, check=True, capture_output=True)
 
     def sign(name, subject_alternatives):
-        (folder / f"{name}.ext").write_text(f"subjectAltName={subject_alternatives}\n")
+        (folder / f"{name}.ext").write_text(
+            # Python 3.13 asks for the authority's key, and below for its usage
+            f"subjectAltName={subject_alternatives}\nauthorityKeyIdentifier=keyid\n"
+        )
         openssl("req", "-newkey", "rsa:2048", "-nodes", "-keyout", f"{name}.key", "-out", f"{name}.csr",
                 "-subj", f"/CN={name}")  # fmt: skip
         openssl("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial",
@@ -107,7 +110,8 @@ def certificates(tmp_path_factory):
 
     for authority in ("ca", "other-ca"):
         openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", f"{authority}.key",
-                "-out", f"{authority}.pem", "-days", "2", "-subj", f"/CN={authority}")  # fmt: skip
+                "-out", f"{authority}.pem", "-days", "2", "-subj", f"/CN={authority}",
+                "-addext", "keyUsage=critical,keyCertSign,cRLSign")  # fmt: skip
     sign("broker", "IP:127.0.0.1,DNS:localhost")
     sign("elsewhere", "DNS:broker.example")
     sign("client", "DNS:client")

@@ -211,6 +211,19 @@ async def test_a_sender_is_answered_where_it_asks_with_its_correlation_and_only_
         assert f'response_topics_refused_total{{reason="{reason}"}}' in metrics
 
 
+async def test_a_sender_whose_answer_the_broker_would_hang_up_on_costs_nobody_anything(site):
+    site.mosquitto.stop()
+    site.mosquitto.configure("max_packet_size 2000")
+    site.mosquitto.start()
+    async with site.running() as daemon, listening(site.mosquitto.port) as listener:
+        await site.ask("siem/quiet", alert("large"), "answers/me", correlation=b"x" * 1_750)
+        await site.ask("siem/quiet", alert("deep"), "answers" + "/" * 300)
+        await site.ask("siem/quiet", alert("well"), "answers/me")
+        await listener.until(lambda: listener.on("answers/me"))
+        assert [json.loads(message.payload)["alert_id"] for message in listener.on("answers/me")] == ["well"]
+        assert daemon.stages.intake.state.connections == 1
+
+
 async def test_a_response_topic_that_is_subscribed_since_a_reload_is_not_used(site):
     async with site.running() as daemon, listening(site.mosquitto.port) as listener:
         settings, _ = site.load()
@@ -247,7 +260,7 @@ async def test_what_is_settled_while_the_broker_is_away_is_told_when_it_is_back(
 
 async def test_whether_itop_is_reached_is_retained_and_nobody_claims_to_know_after_a_stop(site):
     async with site.running() as daemon, listening(site.mosquitto.port) as listener:
-        await listener.until(lambda: listener.words("itop-bridge/itop") == ["reachable"])
+        await listener.until(lambda: listener.words("itop-bridge/itop")[-1:] == ["reachable"])  # perhaps twice
         site.itop.faults.add(Fault(Kind.MAINTENANCE))
         await site.publish("siem/told", alert())
         await listener.until(lambda: listener.words("itop-bridge/itop")[-1] == "unreachable")

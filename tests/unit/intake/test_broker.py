@@ -72,7 +72,7 @@ async def test_another_refusal_is_no_reason_to_fall_back(protocol, level, code):
 async def test_where_nobody_listens_the_broker_is_unreachable():
     async with FakeBroker() as fake:
         port = fake.port
-    with pytest.raises(BrokerUnreachableError):
+    with pytest.raises(BrokerUnreachableError, match=f"^no connection to 127.0.0.1:{port}: Connection refused$"):
         await Broker(settings_for(port)).connect()
 
 

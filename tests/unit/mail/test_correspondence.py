@@ -35,6 +35,14 @@ def test_a_route_that_is_off_gets_nothing_and_escalates_nothing():
     assert (rules.kinds, rules.escalate_after_s) == (frozenset(), 0.0)
 
 
+def test_that_an_incident_of_the_bridges_own_was_made_is_not_mailed_since_what_it_tells_of_is():
+    sections = {**SECTIONS, "routes": [ROUTE], "mail": MAIL}
+    own = describe_correspondence(Settings.model_validate({**sections, "own_incidents": {}})).rules_of("own-incidents")
+    assert own.kinds == {"dead_letters", "escalated", "arrived"}
+    none = describe_correspondence(Settings.model_validate(sections))
+    assert none.rules.keys() == {"wazuh"}
+
+
 def test_routes_with_the_same_recipients_and_templates_share_their_mails():
     to = describe({"recipients": ["a@b.cd"]}, {"recipients": ["a@b.cd"], "escalate_after": "1m"}, {"subject": "x"})
     assert to.rules_of("r0").circle == to.rules_of("r1").circle != to.rules_of("r2").circle

@@ -93,6 +93,14 @@ async def test_what_comes_within_the_digest_is_one_mail(desk):
     assert desk.told == [("sent", "dead_letters")]
 
 
+async def test_what_was_left_before_the_clock_was_put_back_does_not_wait_for_that_hour(desk):
+    desk.now += 7_200
+    await desk.dead_letter()
+    desk.now -= 7_200
+    await desk.seconds(5)
+    assert desk.subjects == ["[itop-bridge] A dead letter: no_route"]
+
+
 @pytest.mark.parametrize(
     ("reason", "tries"), [("unreachable", (5, 20)), ("login_refused", (2, 2)), ("recipients_refused", (2, 2))]
 )

@@ -95,3 +95,10 @@ def test_what_an_outsider_wrote_is_no_link_and_no_command(text, harmless):
 
 def test_a_line_is_cut_where_it_is_too_long():
     assert one_line("a b\nc d", 6) == "a b c…"
+
+
+@pytest.mark.parametrize("length", [60, 69, 70, 77, 78, 100, 200])
+def test_a_subject_begins_on_its_own_line(length):
+    subject = "word " * (length // 5) + "x" * (length % 5)
+    sent = write(subject).as_bytes(policy=policy.SMTP)
+    assert f"Subject: {subject.strip()}\r\n".encode() in sent

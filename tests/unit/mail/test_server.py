@@ -1,10 +1,13 @@
 """Sending, through a real mail server."""
 
+import asyncio
+import base64
 import datetime
 
 import pytest
 from postbox import Inbox, certificate, free_port, serve_inbox, tls_context  # noqa: F401 - certificate is a fixture
 
+from itop_bridge.log import chain_of
 from itop_bridge.mail.message import Draft, write_message
 from itop_bridge.mail.server import Login, MailError, MailServer, log_in, send_message
 
@@ -113,6 +116,29 @@ async def test_authorities_that_are_none_are_told(tmp_path):
     (tmp_path / "ca.pem").write_text("no certificate")
     with pytest.raises(MailError):
         await send(1, security="tls", ca_file=tmp_path / "ca.pem")
+
+
+@pytest.mark.parametrize("method", ["PLAIN", "LOGIN"])
+async def test_the_password_is_not_told_by_a_server_that_repeats_what_it_gets(method):
+    async def repeat(reader, writer):
+        writer.write(b"220 hello\r\n")
+        while line := (await reader.readline()).strip():
+            if line.startswith(b"EHLO"):
+                writer.write(f"250-hello\r\n250 AUTH {method}\r\n".encode())
+            else:
+                code = b"334" if line.startswith(b"AUTH LOGIN") else b"535"
+                writer.write(code + b" what is " + b"x" * 250 + b" '" + line + b"'?\r\n")
+        writer.close()
+
+    login = Login("bridge", "s3cret of many letters")
+    async with await asyncio.start_server(repeat, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(MailError, match="535 what is") as caught:
+            await log_in(MailServer("127.0.0.1", port, "none", login=login))
+    assert caught.value.reason == "login_refused"
+    told = [str(each) for each in chain_of(caught.value)]
+    for secret in (login.password, f"\0{login.user}\0{login.password}"):
+        assert not any(base64.b64encode(secret.encode()).decode()[:8] in each for each in told)
 
 
 def test_the_password_is_in_no_text():

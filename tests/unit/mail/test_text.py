@@ -3,7 +3,9 @@ from pathlib import Path
 import pytest
 
 from itop_bridge.errors import ExpressionError
+from itop_bridge.journal.mail import Owed
 from itop_bridge.journal.notice import Contents
+from itop_bridge.log import ALARMS
 from itop_bridge.mail.outage import Turn
 from itop_bridge.mail.text import (
     SUBJECTS,
@@ -12,6 +14,7 @@ from itop_bridge.mail.text import (
     compile_pen,
     describe_contents,
     describe_turns,
+    describe_waiting,
     write_text,
 )
 
@@ -80,6 +83,22 @@ def test_outages_are_told_with_their_time():
     assert subject == "[itop-bridge] 2 outages began or ended"
     assert "itop_unreachable is over; it held for 10m, since 2026-09-21 14:13:20 UTC" in text
     assert "source_silent holds for 10m, since 2026-09-21 14:13:20 UTC\n   > wazuh hxxp[:]//x[.]io" in text
+
+
+def test_an_outage_that_lasts_has_what_it_means_what_to_do_and_what_waits():
+    turn = Turn("itop_unreachable", 1_790_000_000.0, over=False)
+    waiting = describe_waiting(Owed(alerts=12, messages=1))
+    _, text = write_text(describe_turns([turn], AROUND, waiting), Pen())
+    assert f"What it tells: {ALARMS['itop_unreachable'].meaning}\n" in text
+    assert f"What to do: {ALARMS['itop_unreachable'].remedy}\n" in text
+    assert "What waits: 12 alerts for iTop, 1 message to be read.\n" in text
+    assert describe_waiting(Owed(0, 0)) == ""
+
+
+def test_only_where_others_wrote_something_it_is_said_who_did():
+    dead = {"alert": {}, "id": 7, "reason": "no_route", "field": None, "detail": None, "topic": None}
+    assert "behind >" not in write_text(scene("dead_letters", [row(**dead)]), Pen())[1]
+    assert "behind >" in write_text(scene(), Pen())[1]
 
 
 @pytest.mark.parametrize("kind", SUBJECTS)

@@ -3,12 +3,14 @@ from types import SimpleNamespace
 
 import pytest
 
+from itop_bridge.errors import JournalFullError
 from itop_bridge.outward.outward import Outward
 
 
 class Recorder:
     answers_who_asks = True
     itop_address = ""
+    is_full = False
 
     def __init__(self):
         self.told = []
@@ -20,6 +22,8 @@ class Recorder:
         self.told.append("publisher")
 
     async def record_answered(self, routes, *, who_asks):
+        if self.is_full:
+            raise JournalFullError
         self.told.append((list(routes), who_asks))
 
     def forgive(self):
@@ -47,6 +51,14 @@ async def test_it_follows_the_configuration(part):
     await outward.follow(settings(a=True, b=False))
     await outward.follow(settings(SimpleNamespace(results=True), b=False))
     assert part.told == [(["a"], True), (["own-incidents"], True)]
+    assert part.forgiven
+    assert part.itop_address == "https://itop.example"
+
+
+async def test_on_a_full_disk_it_follows_as_far_as_it_can(part):
+    part.is_full = True
+    with pytest.raises(JournalFullError):
+        await Outward(part, part, part).follow(settings(a=True))
     assert part.forgiven
     assert part.itop_address == "https://itop.example"
 

@@ -10,7 +10,7 @@ from itop_bridge.errors import JournalFullError
 from itop_bridge.intake.connection import BrokerError, BrokerLostError
 from itop_bridge.log import Alarms
 from itop_bridge.metric.meter import Meter
-from itop_bridge.outward.publisher import MOST_RETRY_S, POLL_S, RETRY_S, Publisher
+from itop_bridge.outward.publisher import MOST_HANG_UPS, MOST_RETRY_S, POLL_S, RETRY_S, Publisher
 
 
 class Rig:
@@ -142,6 +142,48 @@ async def test_a_broker_that_hangs_up_on_a_refused_topic_is_not_tried_again(fake
     assert await outbox.results.count_waiting() == 0
 
 
+async def test_a_result_over_which_the_connection_is_lost_again_and_again_is_given_up(fake, connected, outbox, running):
+    """MQTT 3.1.1 has no word for a refusal, and no broker needs one: else nothing that follows would be told."""
+    await outbox.settle(2)
+    await outbox.settle(route="s")
+
+    def hang_up(topic):
+        if topic.endswith("/r"):
+            asyncio.get_running_loop().create_task(fake.hang_up_now())
+            return None
+        return 0
+
+    fake.take = hang_up
+    async with connected(fake) as broker:
+        rig = Rig(broker, outbox)
+        with capture_logs() as logs:
+            async with running(rig.publisher.run()), asyncio.timeout(5):
+                while told(fake)[-1:] != [("itop-bridge/results/s", 3)]:
+                    if not broker.is_open:
+                        await broker.connect()
+                        rig.publisher.greet()
+                    await asyncio.sleep(0.001)
+    assert len(fake.connects) == 1 + 1 + MOST_HANG_UPS  # the first time it was not alone
+    assert [line["detail"] for line in logs if line["event"] == "result.refused"] == [
+        f"the connection was lost over it {MOST_HANG_UPS} times"
+    ]
+    assert rig.metric('results_lost_total{reason="refused"} 2.0')
+
+
+async def test_one_that_is_larger_than_the_broker_takes_is_given_up_and_others_of_its_prefix_are_not(
+    fake, connected, outbox
+):
+    fake.connack_properties = b"\x27" + (1_000).to_bytes(4, "big")
+    await outbox.settle(asked=f"answers/{'x' * 900}")
+    await outbox.settle(asked="answers/me")
+    async with connected(fake) as broker:
+        rig = Rig(broker, outbox)
+        await rig.publisher.step()
+    assert told(fake) == [("answers/me", 2)]
+    assert await outbox.results.count_waiting() == 0
+    assert rig.metric('results_lost_total{reason="refused"} 1.0')
+
+
 async def test_after_a_failure_results_go_one_by_one(fake, connected, outbox, running):
     await outbox.settle(3)
     fake.take = lambda _: None
@@ -236,11 +278,11 @@ async def test_who_asks_is_answered_where_a_prefix_is_configured(fake, connected
         assert Rig(broker, outbox).publisher.answers_who_asks is answers
 
 
-async def test_the_wait_grows_while_results_cost_the_connection(fake, connected, outbox, running, monkeypatch):
+async def test_the_wait_grows_while_results_fail(fake, connected, outbox, running, monkeypatch):
     await outbox.settle()
 
     async def fail(*_arguments, **_options):
-        raise BrokerLostError
+        raise BrokerError("no answer")
 
     async with connected(fake) as broker:
         rig = Rig(broker, outbox)

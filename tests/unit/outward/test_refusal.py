@@ -27,6 +27,14 @@ def test_a_refused_kind_is_not_tried_for_a_while_and_others_are():
     assert not told.holds("a")
 
 
+def test_one_that_is_refused_for_what_it_is_keeps_no_other_back():
+    _, told = refusals()
+    with capture_logs() as logs:
+        told.note_one("a", detail="too large")
+    assert not told.holds("a")
+    assert [line["event"] for line in logs] == ["presence.refused"]
+
+
 def test_it_is_logged_when_it_begins_and_when_all_kinds_are_taken_again():
     _, told = refusals()
     with capture_logs() as logs:

@@ -32,6 +32,8 @@ FILTERS = ("siem/+/wazuh", "answers/loop/#")
         ("answers/\x85", "malformed"),
         ("answers/\ud800", "malformed"),
         ("answers/" + "ä" * 32_764, "malformed"),
+        ("answers" + "/" * 63, None),
+        ("answers" + "/" * 64, "malformed"),
     ],
 )
 def test_a_response_topic_is_used_or_refused_for_a_reason(topic, refusal):
