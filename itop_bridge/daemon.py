@@ -15,18 +15,20 @@ from itop_bridge import __version__, systemd
 from itop_bridge.composition import Stages, compose
 from itop_bridge.console.console import Status, serve_console
 from itop_bridge.console.exposition import Exposition
-from itop_bridge.control.controls import Controls, Hooks, Stage
+from itop_bridge.control.controls import Controls, Hooks, Reloaded, Stage
 from itop_bridge.control.server import serve_control
 from itop_bridge.crash_point import pass_point
 from itop_bridge.errors import BridgeError, ConfigurationError
-from itop_bridge.journal.checkpoint import watch_log
+from itop_bridge.journal.checkpoint import measure_log, watch_log
 from itop_bridge.journal.figure import Figures
 from itop_bridge.journal.inquiry import Inquiry
 from itop_bridge.journal.operation import Operations
 from itop_bridge.journal.replay import Replays
+from itop_bridge.journal.run import record_start, record_stop
 from itop_bridge.journal.triage import TriageJournal
 from itop_bridge.pulse import Pulse, keep_status, keep_writing, tell_reload
 from itop_bridge.settings.model import Settings
+from itop_bridge.settings.restart import find_restart_keys
 from itop_bridge.triage.load import Routing
 
 log = structlog.get_logger(__name__)
@@ -58,6 +60,8 @@ class Signals:
 STOP_TIMEOUT_S = 30.0
 """What is given to calls in flight; below the unit's TimeoutStopSec. What is not done then is verified next time."""
 _FORCE_S = 1.0
+_MOST_PROBLEMS = 3
+"""Of a rejected configuration, that its alarm names; the log has them all."""
 
 
 @dataclass(slots=True)
@@ -65,6 +69,8 @@ class Daemon:
     """Runs the stages, and stops them: intake first, so that the others work off what it took."""
 
     stages: Stages
+    started: Settings
+    """What it was started with: the broker, the journal, the console, the log and the pace are as this says."""
     reloading: asyncio.Lock = field(default_factory=asyncio.Lock)
     stop_intake: asyncio.Event = field(default_factory=asyncio.Event)
     stop_work: asyncio.Event = field(default_factory=asyncio.Event)
@@ -72,7 +78,13 @@ class Daemon:
     async def fetch_status(self) -> Status:
         """What the daemon is doing now."""
         stages, ground, gate = self.stages, self.stages.ground, self.stages.approach.gate
-        itop = {**dataclasses.asdict(gate.state), "calls": dict(gate.calls), "not_sent": dict(gate.not_sent)}
+        itop = {
+            **dataclasses.asdict(gate.state),
+            "probe_in_s": gate.probe_in_s,
+            "throttled_s": gate.throttling.left_s,
+            "calls": dict(gate.calls),
+            "not_sent": dict(gate.not_sent),
+        }
         return Status(
             ready=stages.is_ready,
             version=__version__,
@@ -80,30 +92,38 @@ class Daemon:
             itop=itop,
             triage=dataclasses.asdict(stages.triage.counters),
             alarms={
-                name: {"since": alarm.since, "detail": alarm.detail, **alarm.facts}
+                name: {**alarm.facts, "since": alarm.since, "detail": alarm.detail}
                 for name, alarm in ground.alarms.active.items()
             },
-            journal=await Figures(ground.store).fetch_backlog(),
+            journal=await Figures(ground.store, ground.clock).fetch_backlog(),
             pauses=await Operations(ground.store, ground.clock).fetch_pauses(),
         )
 
-    async def reload(self, settings: Settings, routing: Routing) -> None:
+    async def reload(self, settings: Settings, routing: Routing) -> Reloaded:
         """Switch to another configuration: see Stages.change."""
         await self.stages.change(settings, routing)
-        log.info("configuration.reloaded", routes=len(routing.routes))
+        log.info("configuration.reloaded", routes=len(settings.routes))
+        restart = find_restart_keys(self.started, settings)
+        if restart:
+            log.warning("configuration.restart_wanted", keys=restart)
+        return Reloaded([route.name for route in settings.routes], restart)
 
-    async def reload_from(self, load: Load) -> None:
+    async def reload_from(self, load: Load) -> Reloaded:
         """Read the configuration again and switch to it; a bad one changes nothing. Raises BridgeError, logged too.
 
         All is loaded and compiled before anything is switched. Two at once: one after the other.
         """
         async with self.reloading, tell_reload():
             try:
-                await self.reload(*await asyncio.to_thread(load))
+                reloaded = await self.reload(*await asyncio.to_thread(load))
             except BridgeError as error:
                 problems = error.problems if isinstance(error, ConfigurationError) else [str(error)]
                 log.error("configuration.rejected", problems=problems)
+                first = "; ".join(problems[:_MOST_PROBLEMS])
+                self.stages.ground.alarms.raise_("configuration_rejected", first)
                 raise
+            self.stages.ground.alarms.clear("configuration_rejected")
+            return reloaded
 
     async def run(self, signals: Signals, load: Load | None = None) -> None:
         """Run until asked to stop, then stop in order. A stage that fails ends the daemon with its error."""
@@ -135,7 +155,7 @@ class Daemon:
         rest = partial(ground.store.write, _nothing)
         sides = {
             "pulse": Pulse(ground.beats, ground.alarms).run(),
-            "journal-writer": keep_writing(rest, ground.beats),
+            "journal-writer": keep_writing(rest, ground.beats, measure_log=partial(measure_log, ground.store.path)),
             "journal-log": watch_log(ground.store.path, rest, ground.alarms),
             "survey": stages.survey.run(),
             "retention": stages.retention.run(),
@@ -163,9 +183,13 @@ async def run_daemon(
         serve_control(settings.journal.path, _controls(daemon, load)),
     ):
         systemd.notify("READY=1")
-        log.info("daemon.started", version=__version__, routes=len(routing.routes), shadow=shadow)
+        store = daemon.stages.ground.store
+        facts = {"routes": len(settings.routes), "shadow": shadow, "previous": await record_start(store)}
+        log.info("daemon.started", version=__version__, **facts)
         await daemon.run(signals, load)
-        left = await Figures(daemon.stages.ground.store).fetch_backlog()
+        left = await Figures(store).fetch_backlog()
+        left["unverified"] += left["in_flight"]  # they were broken off
+        await record_stop(store)
     log.info("daemon.stopped", **{name: left[name] for name in ("waiting", "cases", "unverified", "dead_letters")})
 
 
@@ -173,7 +197,7 @@ async def run_daemon(
 async def open_daemon(settings: Settings, routing: Routing, *, shadow: bool = False) -> AsyncIterator[Daemon]:
     """A daemon around an open journal, not running yet. Raises BridgeError."""
     async with compose(settings, routing, shadow=shadow) as stages:
-        yield Daemon(stages)
+        yield Daemon(stages, settings)
 
 
 @contextlib.asynccontextmanager
@@ -196,17 +220,17 @@ def _controls(daemon: Daemon, load: Load | None) -> Controls:
     async def fetch_status() -> dict[str, Any]:
         return dataclasses.asdict(await daemon.fetch_status())
 
-    async def reload() -> None:
+    async def reload() -> Reloaded:
         if load is None:
             raise BridgeError("this daemon was started without a configuration file")
-        await daemon.reload_from(load)
+        return await daemon.reload_from(load)
 
     triage, wake_delivery = daemon.stages.triage, daemon.stages.delivery.wake
     store, clock = daemon.stages.ground.store, daemon.stages.ground.clock
     return Controls(
         Inquiry(store, clock),
         Operations(store, clock, on_due=wake_delivery, on_retry=triage.wake),
-        Figures(store),
+        Figures(store, clock),
         lambda: [route.name for route in triage.routes],
         Hooks(fetch_status, reload),
         stage=Stage(

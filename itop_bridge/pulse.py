@@ -43,7 +43,7 @@ class Pulse:
             await sleep(every_s)
 
     def beat(self) -> None:
-        """Look who moved; the loop has, since this runs on it."""
+        """Look who moved (the loop has, since this runs on it), and remind of what ails."""
         if self._loop.is_late:
             stalled = {self._loop.name: round(self._loop.still_s, 1)}
             self._beats.forgive()  # who runs on it could not move
@@ -55,6 +55,7 @@ class Pulse:
         else:
             self._alarms.clear("daemon_stalled")
             self._notify("WATCHDOG=1")
+        self._alarms.remind()
 
 
 def describe_stall(stalled: dict[str, float]) -> str:

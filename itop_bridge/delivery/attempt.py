@@ -183,6 +183,8 @@ class Sender:
             incident=changes.get("ref", order.case.ref),
             attempt=attempt.id,
             duration_ms=round((now - attempt.sent) * 1000),
+            urgency=changes.get("urgency", order.case.urgency),
+            waited_s=round(max(0.0, now - order.received), 1),
             **order.facts,
         )
 
@@ -213,7 +215,7 @@ class Sender:
             **{name: value for name, value in order.facts.items() if name != "reason"},
         }
         if consequence.action is Action.LOOK:
-            log.warning("attempt.unknown", **facts)
+            log.warning("attempt.unknown", **facts, failures=order.case.failures)
         elif is_itops_own(error, healthy=self._gate.is_healthy):
             self._faults[order.kind].tell("attempt.failed", consequence.reason, **facts)
         else:

@@ -175,7 +175,8 @@ class Casework:
         else:
             theirs = await self._journal.mark_handled(case.id, _dealt_at(incident))
             if theirs:
-                log.info("alerts.handled_by_person", case=case.digest, incident=incident.ref)
+                route = job.style.profile.route
+                log.info("alerts.handled_by_person", case=case.digest, incident=incident.ref, route=route)
             if case.resolved:
                 await self._journal.change(case.id, resolved=0)
             elif not theirs:

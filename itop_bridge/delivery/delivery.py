@@ -21,6 +21,7 @@ from itop_bridge.delivery.reference import References
 from itop_bridge.delivery.rest import Rests
 from itop_bridge.delivery.shadow import Shadow
 from itop_bridge.delivery.sight import Seen, Sight
+from itop_bridge.delivery.strain import tell_strain
 from itop_bridge.delivery.style import Styles
 from itop_bridge.delivery.verification import Verification
 from itop_bridge.delivery.zone import ServerClock
@@ -36,7 +37,6 @@ from itop_bridge.log import Alarms, Faults
 log = structlog.get_logger(__name__)
 
 _ENDED_BY_PERSON = (
-    "case_parked",
     "incident_twin",
     "log_budget",
     "log_full",
@@ -133,7 +133,7 @@ class Delivery:
         found = await self._journal.recover(now + self._pace.server_time_limit_s, now + 86_400.0)
         if found:
             log.warning("attempts.unknown", attempts=found, look_in_s=self._pace.server_time_limit_s)
-        await self._tell_pauses()
+        await self._tell_held()
 
     async def release(self) -> None:
         """The configuration was read again: a person has looked. Try the parked cases once more, and end the alarms
@@ -153,7 +153,7 @@ class Delivery:
             while not stop.is_set():
                 self._movement.note()
                 if not await _first(stopping, self._gate.wait_open(), timeout_s=_CLOSED_S):
-                    await self._tell_pauses()
+                    await self._tell_held()
                 elif not stop.is_set() and not await self._turn():
                     await self._pause(stopping)
         finally:
@@ -166,12 +166,18 @@ class Delivery:
         self._movement.note()
         await sleep(nap_s)
 
-    async def _tell_pauses(self) -> None:
-        """What operators hold back is an alarm for as long as they do."""
+    async def _tell_held(self) -> None:
+        """What operators hold back is an alarm for as long as they do; a strained iTop, for as long as it is; that
+        cases are parked, until none is."""
         if paused := await self._journal.fetch_pauses():
             self._alarms.raise_("delivery_paused", detail="all routes" if "*" in paused else ", ".join(sorted(paused)))
         else:
             self._alarms.clear("delivery_paused")
+        tell_strain(self._gate.slowness, self._gate.throttling, self._alarms)
+        parked = self._alarms.active.get("case_parked")
+        # one that is raised while the journal is read tells of a case that the answer may not know
+        if parked and not await self._journal.has_parked() and self._alarms.active.get("case_parked") is parked:
+            self._alarms.clear("case_parked")
 
     async def _expire(self) -> None:
         now = self._monotonic()
@@ -192,7 +198,7 @@ class Delivery:
         due."""
         self._raise_bugs()
         self._wake.clear()
-        await self._tell_pauses()
+        await self._tell_held()
         # noted before anything is read: of a case whose task ends meanwhile, what was read is stale
         busy = set(self._tasks)
         looks = [attempt for attempt in await self._fetch_looks() if attempt.case_id not in busy]

@@ -38,6 +38,10 @@ class Styles:
         """For what needs no texts."""
         return (await self._find_profile(hashed)).writing
 
+    async def find_route(self, hashed: str) -> str:
+        """The name of the route that it is of."""
+        return (await self._find_profile(hashed)).route
+
     async def _find_profile(self, hashed: str) -> Profile:
         if hashed not in self._profiles:
             if len(self._profiles) >= _MOST_REMEMBERED:

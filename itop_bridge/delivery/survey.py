@@ -183,7 +183,7 @@ async def _find_refused_values(gate: Operations, writing: Writing, unknown: set[
     except FieldError as error:
         return list(_read_issues(writing, error, fields))
     except (NotAllowedError, PermanentError) as error:
-        return [Mismatch("", f"iTop would not let the bridge create a {writing.iclass}: {error}")]
+        return [Mismatch("", f"iTop would not let the bridge create objects of the class {writing.iclass}: {error}")]
     return []
 
 

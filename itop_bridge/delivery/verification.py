@@ -114,7 +114,8 @@ class Verification:
         elif isinstance(finding, Lost):
             await self._rewrite(attempt, case)
         elif isinstance(finding, Absent):
-            log.info("attempt.absent", case=case.digest, attempt=attempt.id, kind=attempt.kind)
+            facts = {"case": case.digest, "incident": case.ref, "attempt": attempt.id, "kind": attempt.kind}
+            log.info("attempt.absent", **facts, route=await self._styles.find_route(case.profile))
             await self._journal.settle_attempt(attempt.id, "absent", look=finding.look)
             await self._journal.requeue(case.id)
         elif found and isinstance(finding, Proved):
@@ -131,10 +132,15 @@ class Verification:
             changes |= {"incident": found.id, "ref": found.ref, "agent": own_agent(writing, found)}
         if attempt.kind == "resolve":
             changes["resolution"] = found.resolution_date
+        alerts = await self._journal.count_pending(case.id, through=attempt.through)
         await self._journal.settle(
             Settlement(case.id, attempt.through, "delivered", attempt.kind, attempt.id, "confirmed", None, changes)
         )
-        log.info("attempt.verified", case=case.digest, incident=found.ref, attempt=attempt.id, kind=attempt.kind)
+        facts = {"case": case.digest, "incident": found.ref, "attempt": attempt.id}
+        log.info("attempt.verified", **facts, kind=attempt.kind)
+        if attempt.kind == "create":
+            facts |= {"route": await self._styles.find_route(case.profile), "alerts": alerts}
+            log.info("incident.created", **facts, urgency=changes.get("urgency", case.urgency), verified=True)
 
     async def _note_twin(self, attempt: Attempt, case: CaseState, found: Incident) -> None:
         """The journal's own incident wins; a person decides about the other. Both say so."""

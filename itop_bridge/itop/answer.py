@@ -6,7 +6,6 @@ HTTP 200 says nothing: every error of iTop's own, bad logins included, comes as 
 import email.utils
 import json
 import re
-import ssl
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -25,6 +24,7 @@ from itop_bridge.itop.error import (
     ThrottledError,
 )
 from itop_bridge.itop.refusal import parse_refusal, shorten
+from itop_bridge.system_error import explain_error
 
 _LONGEST_RETRY_AFTER_S = 3600.0
 _TOTAL = re.compile(r"(?:Found|(?:SIMULATING: )?Deleted): (\d{1,18})\b", re.ASCII)
@@ -96,7 +96,10 @@ def translate_exception(error: Exception) -> ITopError:
         return RequestError("iTop's address is not a URL that can be called")
     if isinstance(error, aiohttp.ConnectionTimeoutError):
         return NotSentError("no connection to iTop in time")
-    if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ServerFingerprintMismatch | ConnectionRefusedError):
+    if isinstance(error, aiohttp.ClientConnectorError):
+        proxy = "the proxy " if isinstance(error, aiohttp.ClientProxyConnectionError) else ""
+        return NotSentError(f"no connection to {proxy}{error.host}:{error.port}: {text}")
+    if isinstance(error, aiohttp.ServerFingerprintMismatch | ConnectionRefusedError):
         return NotSentError(f"no connection to iTop: {text}")
     if isinstance(error, aiohttp.ClientHttpProxyError):
         return NotSentError(f"the proxy did not connect to iTop: {error.status} {error.message}")
@@ -111,9 +114,10 @@ def _describe(error: Exception) -> str:
         return shorten(f"{error.status} {error.message}")
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return shorten(f"its certificate is not trusted: {error.certificate_error}")
-    if isinstance(error, aiohttp.ClientConnectorError | ssl.SSLError):
-        cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
-        return shorten(f"{type(error).__name__}: {cause.strerror or cause}")
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return shorten(explain_error(error.os_error))
+    if isinstance(error, OSError) and str(error):
+        return shorten(explain_error(error))
     return shorten(f"{type(error).__name__}: {error}")
 
 

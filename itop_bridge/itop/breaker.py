@@ -33,6 +33,13 @@ def backoff_s(
     return random() * min(most_s, first_s * 2.0 ** min(max(attempt - 1, 0), 32))
 
 
+def probe_after_s(
+    failures: int, random: Callable[[], float] = _random.random, *, first_s: float = 1.0, most_s: float = 60.0
+) -> float:
+    """Half jitter, since one bridge alone probes: from half of `first_s` to all of it, doubling up to `most_s`."""
+    return (0.5 + random() / 2) * min(most_s, first_s * 2.0 ** min(max(failures - 1, 0), 32))
+
+
 class Breaker:
     """A circuit breaker: closed; open until a time; half-open while its single probe is under way.
 
@@ -46,7 +53,7 @@ class Breaker:
         random: Callable[[], float] = _random.random,
         *,
         first_s: float = 1.0,
-        most_s: float = 300.0,
+        most_s: float = 60.0,
     ) -> None:
         self._clock = clock
         self._random = random
@@ -90,7 +97,7 @@ class Breaker:
             return
         self._is_probing = False
         self._failures += 1
-        wait_s = backoff_s(self._failures, self._random, first_s=self._first_s, most_s=self._most_s)
+        wait_s = probe_after_s(self._failures, self._random, first_s=self._first_s, most_s=self._most_s)
         self._until = self._clock() + (_SLOW_PROBE_S if self.halted else wait_s)
 
     def halt(self, reason: str) -> None:

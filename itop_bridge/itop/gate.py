@@ -25,6 +25,7 @@ from itop_bridge.itop.error import (
 from itop_bridge.itop.hold import Holds, is_held
 from itop_bridge.itop.operation import CHECK, Operations
 from itop_bridge.itop.pace import Concurrency, Pacer
+from itop_bridge.itop.strain import Slowness, Throttling
 
 _PROBE_S = 10.0
 _RETRY_AFTER_S = 10.0
@@ -73,6 +74,8 @@ class Gate(Operations):
         self._sleep = sleep
         self._patience_s = patience_s
         self._holds = Holds(breaker.spawn)
+        self.slowness = Slowness(concurrency.clock)
+        self.throttling = Throttling(concurrency.clock)
         self._examining = asyncio.Lock()
         self._keeper: asyncio.Task[None] | None = None
         self._nudge = asyncio.Event()
@@ -91,6 +94,11 @@ class Gate(Operations):
     def is_open(self) -> bool:
         """True while iTop can be reached."""
         return self._breaker.is_closed
+
+    @property
+    def probe_in_s(self) -> float | None:
+        """While iTop cannot be reached: how long until the next probe."""
+        return None if self.is_open else self._breaker.wait_s
 
     @property
     def is_healthy(self) -> bool:
@@ -206,8 +214,11 @@ class Gate(Operations):
         finally:
             # also when cancelled: else its hold would wait for ever for the outcome
             self._settle_hold(operation, refusal)
+        self.throttling.end()
         if not aside:
-            self._concurrency.record_latency(self._concurrency.clock() - started)
+            latency_s = self._concurrency.clock() - started
+            self._concurrency.record_latency(latency_s)
+            self.slowness.record(latency_s)
         return answer
 
     def _settle_hold(self, operation: Mapping[str, Any], refusal: ITopError | None) -> None:
@@ -220,8 +231,9 @@ class Gate(Operations):
     def _heed(self, error: ITopError) -> None:
         """Slow down if asked to."""
         if isinstance(error, ThrottledError):
-            asked_s = error.retry_after_s
-            self._pacer.pause_for(_RETRY_AFTER_S if asked_s is None else asked_s)
+            asked_s = _RETRY_AFTER_S if error.retry_after_s is None else error.retry_after_s
+            self._pacer.pause_for(asked_s)
+            self.throttling.record(asked_s)
             self._pacer.slow_down()
 
     def _learn(self, error: ITopError, *, aside: bool) -> None:
@@ -302,11 +314,16 @@ class Gate(Operations):
 
     def _tell(self) -> None:
         error = self._holds.error if self.is_open else self._trouble
-        reason = _reason(error)
-        if (self.is_open, reason) != (self.state.reachable, self.state.reason):
-            self.state = State(self.is_open, self._clock(), reason, str(error or ""))
-            if self.on_change is not None:
-                self.on_change(self.state)
+        reason, detail, known = _reason(error), str(error or ""), self.state
+        if (self.is_open, reason) != (known.reachable, known.reason):
+            self._change(State(self.is_open, self._clock(), reason, detail))
+        elif detail != known.detail:
+            self._change(State(self.is_open, known.since, reason, detail))
+
+    def _change(self, state: State) -> None:
+        self.state = state
+        if self.on_change is not None:
+            self.on_change(state)
 
 
 def _nothing() -> None:

@@ -24,7 +24,7 @@ class Measured(Operations):
     async def call(self, operation: Mapping[str, Any]) -> Answer:
         """Send one operation. Raises what the way raises."""
         started = self._clock()
-        outcome = "cancelled"
+        outcome = "no_reply"  # of one that is broken off too: a probe whose time is up
         try:
             answer = await self._way.call(operation)
             outcome = "ok"

@@ -51,7 +51,6 @@ class Batch:
         self.tally = Tally()
         row = sql.execute("SELECT seq FROM sqlite_sequence WHERE name = 'intents'").fetchone()
         self._seq = int(row[0]) if row else 0
-        self._is_answered = sql.execute("SELECT 1 FROM answered").fetchone() is not None
 
     def number_from(self, event_id: int, index: int, n: int) -> None:
         """An element has intents already: the next is its n-th."""
@@ -71,7 +70,8 @@ class Batch:
     def reject(self, element: Element, rejected: Rejected) -> None:
         """It becomes a dead letter."""
         self.count(rejected)
-        place = (element.event_id, element.index, rejected.route, self._name(element))
+        self.tally.letters.append((element.event_id, rejected.route or ""))
+        place = (element.event_id, element.index, rejected.route, element.alert_id)
         self._dead.append((*place, rejected.reason, rejected.field, rejected.detail[:MOST_DETAIL], self.now))
 
     def count(self, rejected: Rejected) -> None:
@@ -184,10 +184,11 @@ class Batch:
         shelter = find_shelter(self.sql, owed, landing, landing.storm, self.now)
         if not shelter.began or owed.urgency <= MOST_URGENT:
             return shelter.case_id
-        case_id = self._open_case(describe_storm(owed, landing, self.now), landing)
+        own = describe_storm(owed, landing, self.now)
+        case_id = self._open_case(own, landing)
         open_storm(self.sql, case_id, landing, owed.organization, self.now + landing.storm.within)
         take_shelter(self.sql, case_id, owed.case_key, self.now)
-        self.tally.storms.append((landing.route, owed.organization))
+        self.tally.storms.append((landing.route, owed.organization, own.digest))
         return case_id
 
     def _open_case(self, owed: Owed, landing: Landing) -> int:
@@ -240,12 +241,8 @@ class Batch:
     def _drop(self, element: Element, reason: str) -> str:
         self.tally.dropped += 1
         self.tally.drops[reason] += 1
-        self._drops.append((element.event_id, element.index, reason, element.route, self._name(element)))
+        self._drops.append((element.event_id, element.index, reason, element.route, element.alert_id))
         return reason
-
-    def _name(self, element: Element) -> str | None:
-        """The alert's id for its result; not kept where nobody wants results."""
-        return element.alert_id if self._is_answered else None
 
     def _write_intents(self) -> None:
         self.sql.executemany(

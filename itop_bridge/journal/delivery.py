@@ -219,6 +219,13 @@ class DeliveryJournal:
         )
         return None if row is None or row[0] is None else float(row[0])
 
+    async def has_parked(self) -> bool:
+        """True while a case waits for a person."""
+        row = await self._store.read(
+            lambda sql: sql.execute("SELECT EXISTS (SELECT 1 FROM cases WHERE parked IS NOT NULL)").fetchone()
+        )
+        return bool(row[0])
+
     async def release_parked(self) -> int:
         """Try every parked case once more. Returns how many."""
         now = self._clock()

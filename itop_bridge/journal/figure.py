@@ -2,7 +2,8 @@
 
 import json
 import sqlite3
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from itop_bridge.journal.retry import WAS_DROPPED
@@ -14,13 +15,33 @@ _BACKLOG = """
         max(0, coalesce((SELECT max(id) FROM events), 0)
             - coalesce((SELECT value FROM meta WHERE name = 'triaged'), 0)) AS waiting,
         (SELECT count(*) FROM intents WHERE state = 'pending') AS pending,
+        (SELECT count(*) FROM cases JOIN intents ON case_id = cases.id AND state = 'pending'
+            WHERE parked IS NOT NULL) AS pending_parked,
         (SELECT count(*) FROM cases WHERE due IS NOT NULL) AS cases,
         (SELECT min(oldest) FROM cases WHERE due IS NOT NULL) AS oldest,
         (SELECT count(*) FROM cases WHERE parked IS NOT NULL) AS parked,
         (SELECT count(*) FROM cases WHERE incident IS NOT NULL AND NOT resolved AND parked IS NULL) AS open,
         (SELECT count(*) FROM attempts WHERE state IN ('in_flight', 'unknown', 'applied', 'absent')
-            AND state IN ('in_flight', 'unknown')) AS unverified,
+            AND state = 'unknown') AS unverified,
+        (SELECT count(*) FROM attempts WHERE state IN ('in_flight', 'unknown', 'applied', 'absent')
+            AND state = 'in_flight') AS in_flight,
         (SELECT count(*) FROM dead_letters WHERE state = 'open') AS dead_letters
+"""
+
+_BACKOFF_S = 300.0
+"""What failed is put off for so long at most; what is due later waits by design."""
+
+# Nothing here waits by design. A new case is late from the end of its `group_wait` on, however often it was put off
+# since; any other one from its turn on (0: it came this moment).
+_LATE = """
+    WITH waits (hash, wait_s) AS MATERIALIZED (
+        SELECT hash, coalesce(json_extract(body, '$.policy.group_wait'), 0) FROM profiles
+    )
+    SELECT rank, count(*) FILTER (WHERE incident IS NULL), min(since) FROM (
+        SELECT rank, incident, CASE WHEN incident IS NULL THEN oldest + wait_s ELSE due END AS since
+        FROM cases JOIN waits ON hash = profile
+        WHERE due <= :now + :backoff AND parked IS NULL AND (CASE WHEN incident IS NULL THEN oldest ELSE due END) > 0
+    ) WHERE since <= :now GROUP BY rank
 """
 
 # an element that was tried again and dropped has its drop
@@ -41,19 +62,28 @@ _OUTCOMES = f"""
 class Figures:
     """Counts of what is owed."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, clock: Callable[[], float] = time.time) -> None:
         self._store = store
+        self._clock = clock
 
     async def fetch_backlog(self) -> dict[str, Any]:
-        """`waiting` events for triage, `pending` intents of so many `cases`, the `oldest` of them (seconds since the
-        epoch, or None), `parked` cases, `open` ones, `unverified` writes, open `dead_letters`."""
-        return await self._store.read(lambda sql: _fetch_row(sql, _BACKLOG))
+        """`waiting` events for triage, `pending` intents of so many `cases` that are due, the `oldest` of them (seconds
+        since the epoch, or None), `pending_parked` of them of so many `parked` cases, `open` cases, `unverified`
+        writes and those `in_flight`, open `dead_letters`. `late`, by urgency ("1" to "4", where there are any): so many
+        `cases` without an incident, and since when the `oldest` of what is owed by now is late."""
+        now = self._clock()
+        return await self._store.read(lambda sql: {**_fetch_row(sql, _BACKLOG), "late": _fetch_late(sql, now)})
 
     async def fetch_outcomes(self, letters: Sequence[int]) -> dict[str, int]:
         """What became of dead letters that were tried again: how many elements `landed`, were `dropped`, are `dead`
         again, or are still `retrying`; and how many cases are `released` to delivery."""
         ids = json.dumps(list(letters))
         return await self._store.read(lambda sql: _fetch_row(sql, _OUTCOMES, ids))
+
+
+def _fetch_late(sql: sqlite3.Connection, now: float) -> dict[str, dict[str, float]]:
+    rows = sql.execute(_LATE, {"now": now, "backoff": _BACKOFF_S})
+    return {str(urgency): {"cases": cases, "oldest": since} for urgency, cases, since in rows}
 
 
 def _fetch_row(sql: sqlite3.Connection, query: str, *values: object) -> dict[str, Any]:

@@ -114,7 +114,8 @@ class Inquiry:
         return await self._store.read(lambda sql: _load_event(sql, event_id))
 
     async def find_events(self, alert_id: str) -> list[int]:
-        """The events that brought an alert, newest first, at most 20; of its last case, where it had several."""
+        """The events that brought an alert, newest first, at most 20, dropped and dead ones too; of what landed, those
+        of its last case, where it had several."""
         rows = await self._fetch(_EVENTS, {"id": alert_id, "most": _MOST_EVENTS})
         return [row["event_id"] for row in rows]
 
@@ -276,15 +277,24 @@ _SENT = """
     SELECT id, kind, state, incident, sent, look, looks, detail FROM attempts
     WHERE case_id = ? AND through >= ? AND id <= ? ORDER BY id
 """
-# by each scope, since an alert's id is unique only within it; the table has no other way to an id
+# what landed by each scope, since an alert's id is unique only within it; the table has no other way to an id. Drops
+# are read through, the newest first: an index of random ids would cost each of them much more (migration 0010)
 _EVENTS = """
     WITH RECURSIVE scopes (scope) AS (
         SELECT min(scope) FROM alerts
         UNION ALL SELECT (SELECT min(scope) FROM alerts WHERE scope > scopes.scope) FROM scopes WHERE scope IS NOT NULL
     )
-    SELECT event_id, max(seq) AS last FROM intents WHERE alert_id = :id AND case_id IN (
+    SELECT event_id FROM intents WHERE alert_id = :id AND case_id IN (
         SELECT case_id FROM scopes CROSS JOIN alerts ON alerts.scope = scopes.scope AND alerts.id = :id
-    ) GROUP BY event_id ORDER BY event_id DESC LIMIT :most
+    )
+    UNION SELECT * FROM (
+        SELECT DISTINCT event_id FROM drops WHERE alert_id = :id ORDER BY event_id DESC LIMIT :most
+    )
+    UNION SELECT * FROM (
+        SELECT DISTINCT event_id FROM dead_letters
+        WHERE alert_id = :id AND event_id IS NOT NULL ORDER BY event_id DESC LIMIT :most
+    )
+    ORDER BY event_id DESC LIMIT :most
 """
 
 

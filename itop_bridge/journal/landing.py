@@ -135,5 +135,7 @@ class Tally:
     """Of the rejected ones."""
     drops: Counter[str] = field(default_factory=Counter)
     """The reasons of the dropped ones."""
-    storms: list[tuple[str, str]] = field(default_factory=list)
-    """The storms that began: route and organisation."""
+    letters: list[tuple[int, str]] = field(default_factory=list)
+    """The dead letters that were made: event and route ("": none), in order."""
+    storms: list[tuple[str, str, str]] = field(default_factory=list)
+    """The storms that began: route, organisation and the digest of their case."""

@@ -63,6 +63,16 @@ class Unmapped:
     topics: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """What is not in iTop yet."""
+
+    alerts: int
+    """Intents that are pending."""
+    messages: int
+    """Events that triage has not looked at."""
+
+
 class MailJournal:
     """Notices and escalations."""
 
@@ -120,6 +130,10 @@ class MailJournal:
     async def fetch_unmapped(self, before: float) -> Unmapped | None:
         """The events that wait for triage, if the oldest was received before a time; else None."""
         return await self._store.read(lambda sql: _fetch_unmapped(sql, before))
+
+    async def fetch_owed(self) -> Owed:
+        """How much is not in iTop yet; counted in indexes."""
+        return await self._store.read(lambda sql: Owed(*sql.execute(_OWED).fetchone()))
 
     async def record_outages(self, told: Mapping[str, float]) -> None:
         """Keep which alarms were mailed, with the time from which they hold."""
@@ -209,6 +223,7 @@ def _settle_arrived(sql: sqlite3.Connection, now: float) -> int:
 
 _PILES = "SELECT kind, route, min(at), max(id) FROM notices GROUP BY kind, route ORDER BY min(id)"
 _UNMAPPED = "FROM events WHERE id > coalesce((SELECT value FROM meta WHERE name = 'triaged'), 0)"
+_OWED = f"SELECT (SELECT count(*) FROM intents WHERE state = 'pending'), (SELECT count(*) {_UNMAPPED})"
 
 
 def _fetch_unmapped(sql: sqlite3.Connection, before: float) -> Unmapped | None:

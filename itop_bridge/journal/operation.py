@@ -53,7 +53,10 @@ class Operations:
         What a parked case owes is dropped as `dead_letter_dropped`; what comes for it later goes on as usual.
         """
         now = self._clock()
-        return await self._store.write(lambda sql: _each(ids, lambda letter: _drop_letter(sql, letter, now)))
+        changed = await self._store.write(lambda sql: _each(ids, lambda letter: _drop_letter(sql, letter, now)))
+        if changed:
+            self._on_due()  # delivery tells whether any case is parked still
+        return changed
 
     async def pause(self, route: str | None) -> bool:
         """Hold the delivery of a route back, or of all (None); calls under way end normally. False if it was so."""

@@ -73,7 +73,9 @@ def _advance(sql: sqlite3.Connection, watched: Sequence[Watched], listened_s: fl
     sql.execute("DELETE FROM sources WHERE route NOT IN (SELECT value FROM json_each(?))", (names,))
     sql.executemany("INSERT OR IGNORE INTO sources (route, heard) VALUES (?, ?)", [(w.route, now) for w in watched])
     if not _is_behind(sql):
-        sql.execute("UPDATE sources SET silent_s = silent_s + ?", (listened_s,))
+        # one that spoke meanwhile is silent since then; the clock may have been set back
+        silent_s = "CASE WHEN ? < heard THEN ? ELSE min(?, ? - heard) END"
+        sql.execute(f"UPDATE sources SET silent_s = silent_s + {silent_s}", (now, listened_s, listened_s, now))
     return [_judge(sql, each, now) for each in watched]
 
 

@@ -29,6 +29,7 @@ T = TypeVar("T")
 Query = Callable[[sqlite3.Connection], Any]
 
 _MOST_IN_ONE_COMMIT = 256
+_MODE = 0o600
 
 
 @dataclass(slots=True)
@@ -71,6 +72,7 @@ class Store:
                 self._take_lock()
                 undo.callback(self._release_lock)
                 migrations = load_migrations()
+                _create(self.path)
                 _check(self.path, len(migrations))
                 self._writer = _connect(self.path, "rwc")
                 undo.callback(self._writer.close)
@@ -100,12 +102,16 @@ class Store:
     def _take_lock(self) -> None:
         # a lock on a file of its own: closing any descriptor of the database would drop SQLite's POSIX locks
         path = self.path.with_name(self.path.name + ".lock")
+        _create(path)
         lock = path.open("a+")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            lock.close()
-            raise JournalLockedError(f"the journal {self.path} is in use by another itop-bridge") from None
+            with lock:
+                lock.seek(0)
+                holder = lock.read(32).strip()
+            who = f" (process {holder})" if holder.isdecimal() else ""
+            raise JournalLockedError(f"the journal {self.path} is in use by another itop-bridge{who}") from None
         lock.truncate(0)
         lock.write(f"{os.getpid()}\n")
         lock.flush()
@@ -277,6 +283,17 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _create(path: Path) -> None:
+    """A new journal or lock is its user's alone, whatever the umask: who can read the lock can take it. SQLite gives
+    -wal and -shm the journal's mode. A file that is there is left as it is."""
+    with contextlib.suppress(FileExistsError):
+        created = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, _MODE)
+        try:
+            os.fchmod(created, _MODE)
+        finally:
+            os.close(created)
 
 
 def _check(path: Path, newest: int) -> None:

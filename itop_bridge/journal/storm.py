@@ -9,6 +9,7 @@ from itop_bridge.settings.policy import Storm
 
 MOST_TITLES = 10
 _SCOPE = "storm"
+_DAY_S = 86_400.0
 MOST_URGENT = 1
 """Alerts of this urgency have incidents of their own even then."""
 
@@ -37,6 +38,19 @@ class StormCount:
     """How many cases were not opened since it began."""
     titles: tuple[tuple[str, int], ...]
     """The commonest titles of what is to be told now, with how often they come."""
+
+
+@dataclass(frozen=True, slots=True)
+class EndedStorm:
+    """A storm that is over."""
+
+    route: str
+    organization: str
+    case: str
+    """The digest of its case."""
+    cases: int
+    """How many cases were not opened while it held."""
+    lasted_s: float
 
 
 def describe_storm(owed: Owed, landing: Landing, now: float) -> Owed:
@@ -107,6 +121,24 @@ def fetch_umbrella(sql: sqlite3.Connection, case_id: int, now: float) -> Umbrell
         (case_id, now),
     ).fetchone()
     return Umbrella(int(row[0]), str(row[1])) if row else None
+
+
+def fetch_ended_storms(sql: sqlite3.Connection, now: float) -> tuple[list[EndedStorm], bool]:
+    """The storms that ended since that was told last, or else within a day, and whether one holds now."""
+    row = sql.execute("SELECT value FROM meta WHERE name = 'storms_told'").fetchone()
+    ended = sql.execute(
+        "SELECT storms.route, storms.organization, digest,"
+        " (SELECT count(*) FROM sheltered WHERE storm = case_id), until - opened"
+        " FROM storms JOIN cases ON cases.id = case_id WHERE until > ? AND until <= ? ORDER BY until",
+        (float(row[0]) if row else now - _DAY_S, now),
+    ).fetchall()
+    holds = sql.execute("SELECT 1 FROM storms WHERE until > ? LIMIT 1", (now,)).fetchone() is not None
+    return [EndedStorm(*each) for each in ended], holds
+
+
+def record_storms_told(sql: sqlite3.Connection, now: float) -> None:
+    """The end of the storms that ended until now was told."""
+    sql.execute("INSERT OR REPLACE INTO meta (name, value) VALUES ('storms_told', ?)", (now,))
 
 
 def _is_sheltered(sql: sqlite3.Connection, storm: int, key: str) -> bool:

@@ -13,6 +13,7 @@ from itop_bridge.journal.replay import Ending, Rehearsal, Undone
 from itop_bridge.journal.retry import Retry, fetch_retries
 from itop_bridge.journal.source import record_heard
 from itop_bridge.journal.store import Store
+from itop_bridge.journal.storm import EndedStorm, fetch_ended_storms, record_storms_told
 
 
 class TriageJournal:
@@ -106,6 +107,14 @@ class TriageJournal:
         """Drop the resolves whose alert never fired within `resolve_wait`. Returns how many."""
         now = self._clock()
         return await self._store.write(lambda sql: _expire_waiting(sql, now))
+
+    async def settle_storms(self) -> tuple[list[EndedStorm], bool]:
+        """The storms that are over and of which that was not told yet, and whether any holds."""
+        now = self._clock()
+        ended, holds = await self._store.read(lambda sql: fetch_ended_storms(sql, now))
+        if ended:
+            await self._store.write(lambda sql: record_storms_told(sql, now))
+        return ended, holds
 
 
 def _cursor(sql: sqlite3.Connection) -> int:

@@ -16,6 +16,11 @@ def chain_of(error: BaseException) -> list[BaseException]:
     return chain[::-1]
 
 
+def describe_expected(error: BaseException) -> list[dict[str, Any]]:
+    """An error whose text says all to whoever runs the program, with its causes: the calls would be of no use."""
+    return [{**describe_error(each), "calls": []} for each in chain_of(error)]
+
+
 def describe_error(error: BaseException) -> dict[str, Any]:
     """Type, text and the last calls of an error; never the values of variables."""
     return {"type": type(error).__name__, "message": str(error), "calls": _calls_of(error.__traceback__)}

@@ -74,12 +74,12 @@ def write_logfmt(event: Mapping[str, Any]) -> str:
 
 
 def write_console(event: Mapping[str, Any], *, colours: bool = False) -> str:
-    """Clock, level and event, then the facts."""
+    """Clock, level and event, then the facts; what is not known is left out."""
 
     def paint(code: str, text: str) -> str:
         return f"\x1b[{code}m{text}\x1b[0m" if colours else text
 
-    facts = dict(event)
+    facts = {key: value for key, value in event.items() if value is not None}
     clock, level, name = facts.pop("timestamp")[11:19], facts.pop("level"), escape_text(str(facts.pop("event")))
     head = f"{paint('90', clock)} {paint(_COLOURS[level], f'{level:<8}')} {paint('1', f'{name:<20}')}"
     return " ".join([head, *(f"{paint('36', escape_text(key))}={_say(value)}" for key, value in facts.items())])

@@ -25,7 +25,7 @@ class Metric:
 _SHORT = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 _CALL = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 _MAPPING = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
-_WAY = (0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0)
+_WAY = (0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1200.0, 1800.0, 2700.0, 3600.0)
 
 METRICS: Mapping[str, Metric] = MappingProxyType(
     {
@@ -62,8 +62,18 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
         "cases_due": Metric("gauge", "Cases that owe something."),
         "cases_open": Metric("gauge", "Cases whose incident we have not resolved; parked ones are not among them."),
         "cases_parked": Metric("gauge", "Cases that wait for a person."),
-        "oldest_pending_age_seconds": Metric("gauge", "Since when the oldest pending alert waits; 0 if none does."),
-        "attempts_unverified": Metric("gauge", "Writes whose outcome is not known yet."),
+        "oldest_pending_age_seconds": Metric(
+            "gauge", "Since when the oldest pending alert waits, by design too (`group_interval`); 0 if none does."
+        ),
+        "cases_without_incident": Metric(
+            "gauge", "Cases whose incident is due and not in iTop yet, by their most urgent alert.", ("urgency",)
+        ),
+        "oldest_undelivered_age_seconds": Metric(
+            "gauge",
+            "How late the oldest of what is due is; 0 if nothing is. Nothing waits here by design.",
+            ("urgency",),
+        ),
+        "attempts_unverified": Metric("gauge", "Writes whose outcome is not known, to be looked up in iTop."),
         "delivery_paused": Metric("gauge", "1 for each route that operators hold back; * is all.", ("route",)),
         "delivery_delay_seconds": Metric(
             "histogram", "From the receipt of an alert to its write in iTop.", ("write",), _WAY

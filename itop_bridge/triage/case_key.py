@@ -11,7 +11,7 @@ import orjson
 from itop_bridge.alert import Alert
 from itop_bridge.errors import ExpressionError
 from itop_bridge.expression import compile_expression, compile_path, is_absent
-from itop_bridge.expression.rule import suggest
+from itop_bridge.spelling import suggest_or_list
 from itop_bridge.triage.value import hash_content, shorten
 
 Scene = Mapping[str, Any]
@@ -44,7 +44,7 @@ def compile_value(entry: str) -> Value:
     getters = [getter for part in parts if (getter := _compile_simple(part)) is not None]
     if len(getters) < len(parts):
         if _WORD.fullmatch(entry):
-            raise ExpressionError(f"{entry!r} is no field of an alert{suggest(entry, _FIELDS)}")
+            raise ExpressionError(f"{entry!r} is no field of an alert{suggest_or_list(entry, _FIELDS)}")
         evaluate = compile_expression(entry)
         return lambda scene: _write(evaluate(scene))
     if len(getters) == 1:

@@ -10,8 +10,8 @@ import orjson
 
 from itop_bridge.alert import Severity
 from itop_bridge.errors import ConfigurationError
-from itop_bridge.expression.rule import suggest
 from itop_bridge.settings.document import Document, parse_document
+from itop_bridge.spelling import suggest_or_list
 from itop_bridge.triage.case_key import GroupBy, compile_group_by
 from itop_bridge.triage.example import FACTS, OUTCOMES, Example
 from itop_bridge.triage.mapping import Fields, Format, Graded, States
@@ -121,7 +121,7 @@ class _Compiler(Places):
 
     def _syntax(self, value: Any) -> Decode:
         if value not in SYNTAXES:
-            self.complain("syntax", f"{value!r} is no syntax{suggest(str(value), sorted(SYNTAXES))}")
+            self.complain("syntax", f"{value!r} is no syntax{suggest_or_list(str(value), sorted(SYNTAXES))}")
         return SYNTAXES.get(value, SYNTAXES["json"])
 
     def _shapes(self, value: Any, path: str) -> tuple[Shape, ...]:
@@ -263,5 +263,5 @@ class _Compiler(Places):
         section = self.section(value, path, _EXPECTED)
         outcome = section.get("outcome", OUTCOMES[0])
         if outcome not in OUTCOMES:
-            self.complain(f"{path}.outcome", f"{outcome!r} is no outcome{suggest(str(outcome), OUTCOMES)}")
+            self.complain(f"{path}.outcome", f"{outcome!r} is no outcome{suggest_or_list(str(outcome), OUTCOMES)}")
         return section

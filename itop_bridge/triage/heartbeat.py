@@ -125,8 +125,10 @@ class Heartbeat:
             self._alarms.clear("source_silent")
             return
         detail = ", ".join(f"{source.route} since {_utc(source.heard)}" for source in lost)
-        oldest = min(source.heard for source in lost)
-        self._alarms.raise_("source_silent", detail, routes=[source.route for source in lost], since=_utc(oldest))
+        began = min(source.lost or source.heard for source in lost)
+        heard = _utc(min(source.heard for source in lost))
+        routes = [source.route for source in lost]
+        self._alarms.raise_("source_silent", detail, since=began, routes=routes, heard=heard)
 
 
 def _tell(source: Source) -> None:

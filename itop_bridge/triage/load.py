@@ -1,9 +1,8 @@
 """From the configuration to routes that can be used: formats, factories, expressions. Every problem in one go."""
 
 import dataclasses
-import difflib
 import functools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from itop_bridge.settings.load import Loaded
 from itop_bridge.settings.organization import Organization
 from itop_bridge.settings.own_incident import OwnIncidents
 from itop_bridge.settings.route import Route as RouteSettings
+from itop_bridge.spelling import suggest_or_list
 from itop_bridge.triage.case_key import NAMES, compile_group_by
 from itop_bridge.triage.example import find_differences
 from itop_bridge.triage.format import find_formats, load_format, load_formats
@@ -130,7 +130,10 @@ def _compile(
     before = len(problems.lines)
     form = formats.get(settings.format)
     if form is None:
-        problems.add(f"{path}.format", f"there is no format {settings.format!r}{_suggest(settings.format, formats)}")
+        problems.add(
+            f"{path}.format",
+            f"there is no format {settings.format!r}{suggest_or_list(settings.format, sorted(formats))}",
+        )
     made = _load_factory(path, settings, loaded, registry, problems)
     silences = compile_silences(f"{path}.silences", settings.silences, problems.add)
     organization = _attempt(problems, f"{path}.organization", lambda: _compile_organization(settings.organization))
@@ -172,8 +175,9 @@ def _compile(
 
 @functools.cache
 def _load_own_format() -> Format:
-    """The format of the bridge's own events: the bundled one, whatever a site's own of that name reads."""
-    return load_format(bundled_folder("config") / "formats" / "generic.yaml")
+    """The format of the bridge's own events: the bundled one, whatever a site's own of that name reads. Its name tells
+    in an incident who reported it."""
+    return dataclasses.replace(load_format(bundled_folder("config") / "formats" / "generic.yaml"), name="itop-bridge")
 
 
 def _load_factory(
@@ -216,7 +220,9 @@ def _find_unknown_defaults(loaded: Loaded, registry: Registry, problems: _Proble
     used = [factory for name in names if (factory := registry.factories.get(name))]
     known = {key for factory in used for key in list_keys(factory)}
     for key in loaded.settings.defaults.settings.keys() - known if used else ():
-        problems.add(f"defaults.settings.{key}", f"no route's factory has this setting{_suggest(key, known)}")
+        problems.add(
+            f"defaults.settings.{key}", f"no route's factory has this setting{suggest_or_list(key, sorted(known))}"
+        )
 
 
 def _setting_of(attribute: str) -> str:
@@ -230,7 +236,7 @@ def _describe_missing(name: str, registry: Registry) -> str:
     failed = next((r for r in registry.failed if r.name.replace("_", "-") == name), None)
     if failed:
         return f"the factory {name!r} ({failed.origin}) does not load: {failed.detail}"
-    return f"there is no factory {name!r}{_suggest(name, registry.factories)}"
+    return f"there is no factory {name!r}{suggest_or_list(name, sorted(registry.factories))}"
 
 
 def _attempt(problems: _Problems, path: str, compile_it: Callable[[], Any]) -> Any:
@@ -263,9 +269,3 @@ def _bind(factory: Factory, settings: Any) -> Callable[[Alert, Case], Sequence[I
 
 def _is_plain(value: Any) -> bool:
     return isinstance(value, str | int | float | bool)
-
-
-def _suggest(name: str, known: Iterable[str]) -> str:
-    choices = sorted(known)
-    near = difflib.get_close_matches(name, choices, 1)
-    return f"; did you mean {near[0]}?" if near else f"; there are {', '.join(choices)}"

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from itop_bridge.expression.path import parse_paths
-from itop_bridge.expression.rule import suggest
+from itop_bridge.spelling import suggest_or_list
 from itop_bridge.triage.section import Sections, below
 from itop_bridge.triage.source import (
     KINDS,
@@ -124,7 +124,7 @@ class Places(Sections):
 
     def kind(self, place: str, kind: Any, path: str) -> Match:
         if kind not in KINDS:
-            self.complain(below(path, place), f"{kind!r} is no kind{suggest(str(kind), KINDS)}")
+            self.complain(below(path, place), f"{kind!r} is no kind{suggest_or_list(str(kind), KINDS)}")
             kind = "present"
         if self.dotted and kind == "object":
             return self.attempt(below(path, place), match_branch, place, NOTHING)

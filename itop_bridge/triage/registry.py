@@ -1,7 +1,6 @@
 """Factories, loaded into records with a status: one that does not load is reported and takes no other down."""
 
 import dataclasses
-import difflib
 import importlib.metadata
 import importlib.util
 from collections.abc import Callable, Iterable, Mapping
@@ -16,6 +15,7 @@ from itop_bridge.alert import Alert
 from itop_bridge.bundled import bundled_folder
 from itop_bridge.errors import BridgeError
 from itop_bridge.intent import Case, Intent, Writing
+from itop_bridge.spelling import suggest
 
 ENTRY_POINTS = "itop_bridge.factories"
 _WANTED = ("NAME", "Settings", "handle", "describe_writing")
@@ -152,7 +152,7 @@ def read_dataclass(settings_class: type, owner: str, values: Mapping[str, Any]) 
 
     keys = _keys_of(settings_class)
     problems = [
-        SettingsProblem((key,), f"unknown setting of {owner}{_suggest(key, keys)}") for key in values if key not in keys
+        SettingsProblem((key,), f"unknown setting of {owner}{suggest(key, keys)}") for key in values if key not in keys
     ]
     known = {keys[key]: value for key, value in values.items() if key in keys}
     names = {name: key for key, name in keys.items()}
@@ -168,8 +168,3 @@ def read_dataclass(settings_class: type, owner: str, values: Mapping[str, Any]) 
         ]
         return None, problems
     return settings, problems
-
-
-def _suggest(key: str, keys: Iterable[str]) -> str:
-    near = difflib.get_close_matches(key, list(keys), 1)
-    return f"; did you mean {near[0]}?" if near else ""

@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from itop_bridge.errors import ExpressionError
-from itop_bridge.expression.rule import suggest
 from itop_bridge.settings.document import Document, Position
+from itop_bridge.spelling import suggest_or_list
 from itop_bridge.triage.value import read_word
 
 T = TypeVar("T")
@@ -35,7 +35,7 @@ class Sections:
             return {}
         for key in value:
             if known is not None and key not in known:
-                self.complain(below(path, key), f"unknown key{suggest(key, known)}", key=True)
+                self.complain(below(path, key), f"unknown key{suggest_or_list(key, known)}", key=True)
         for key in needed:
             if key not in value:
                 self.complain(path, f"{key} is missing")

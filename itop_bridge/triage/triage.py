@@ -28,6 +28,7 @@ from itop_bridge.triage.inhibition import Circumstance, weigh_alert
 from itop_bridge.triage.repeat import decide_landing, decide_retry
 from itop_bridge.triage.route import Route, Scene, match_routes
 from itop_bridge.triage.silence import Watch, find_silence
+from itop_bridge.triage.sum import Sums
 
 log = structlog.get_logger(__name__)
 
@@ -99,6 +100,9 @@ class Triage:
         self._wake = asyncio.Event()
         self._profiles: set[str] = set()
         self._silences = Watch()
+        self._stormy = True
+        """Whether a storm may hold: one that began before the start, too."""
+        self._sums = Sums(clock)
         self.counters = Counters()
         self.on_mapped: Callable[[float], None] = _do_nothing
         """Called for each event, with the seconds from its receipt until what became of it was on the disk."""
@@ -116,12 +120,15 @@ class Triage:
                 if await self.step():
                     self._alarms.clear("journal_full")
                     continue
+                self._sums.tell()
                 await self._journal.expire_waiting()
+                await self._watch_storms()
             except JournalFullError as error:
                 self._alarms.raise_("journal_full", detail=str(error))
                 await self._sleep(_FULL_S)
                 continue
             await self._wait(stop)
+        self._sums.flush()
 
     async def _wait(self, stop: asyncio.Event) -> None:
         waits = {asyncio.ensure_future(self._wake.wait()), asyncio.ensure_future(stop.wait())}
@@ -193,14 +200,25 @@ class Triage:
             else:
                 log.info("silence.ended", silence=name, dropped=dropped)
 
+    async def _watch_storms(self) -> None:
+        """One line when a storm is over."""
+        if not self._stormy:
+            return
+        ended, self._stormy = await self._journal.settle_storms()
+        for storm in ended:
+            place = {"route": storm.route, "organization": storm.organization, "case": storm.case}
+            log.info("storm.ended", **place, cases=storm.cases, lasted_s=round(storm.lasted_s))
+
     def _count(self, tally: Tally) -> None:
         self.counters.add(tally)
-        told = {"reasons": dict(tally.drops)} if tally.drops else {}
-        log.info("alerts.mapped", accepted=tally.accepted, dropped=tally.dropped, rejected=tally.rejected, **told)
-        for route, organization in tally.storms:
-            log.warning("storm.began", route=route, organization=organization)
-        if tally.rejected:
-            log.warning("elements.rejected", reasons=dict(tally.reasons))
+        self._sums.add(tally)
+        for route, organization, case in tally.storms:
+            log.warning("storm.began", route=route, organization=organization, case=case)
+        self._stormy = self._stormy or bool(tally.storms)
+        if tally.letters:
+            routes = sorted({route for _, route in tally.letters if route})
+            first = tally.letters[0][0]
+            log.warning("elements.rejected", reasons=dict(tally.reasons), event_id=first, routes=routes)
 
     def _count_retried(self, tally: Tally) -> None:
         self.counters.add(tally, retried=True)

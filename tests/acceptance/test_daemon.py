@@ -179,7 +179,9 @@ async def test_a_second_daemon_on_the_same_journal_is_refused(daemon):
     process = await _run(daemon, "run")
     told = (await process.stderr.read()).decode()
     assert await process.wait() == 1
-    assert "in use by another" in told
+    assert f"in use by another itop-bridge (process {daemon.process.pid})" in told
+    [failed] = [line for line in map(json.loads, told.splitlines()[:-1]) if line["level"] == "critical"]
+    assert (failed["event"], failed["failure"][-1]["calls"]) == ("daemon.failed", [])
 
 
 async def test_a_journal_that_is_no_journal_is_exit_78_with_the_way_out(daemon):

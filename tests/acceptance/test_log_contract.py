@@ -32,10 +32,12 @@ from itop_bridge.control.address import socket_of
 from itop_bridge.control.server import serve_control
 from itop_bridge.delivery.attachment import Attachments
 from itop_bridge.delivery.attempt import Pace
+from itop_bridge.delivery.strain import tell_strain
 from itop_bridge.errors import JournalFullError
 from itop_bridge.intake import broker as way_to_broker
 from itop_bridge.intake.broker import Broker
 from itop_bridge.intake.intake import Intake
+from itop_bridge.itop.strain import Slowness, Throttling
 from itop_bridge.journal.attachment import AttachmentJournal
 from itop_bridge.journal.checkpoint import watch_log
 from itop_bridge.journal.intake import IntakeJournal, Received
@@ -145,13 +147,15 @@ async def order(daemon, operation, **words):
 @pytest.mark.mosquitto
 @shows(
     *("factory.loaded", "factory.rejected", "configuration.warned", "journal.opened", "control.started"),
-    *("console.started", "daemon.started", "broker.connected", "configuration.mismatched", "itop_mismatch"),
+    *("console.started", "daemon.started", "broker.connected", "broker.subscribed"),
+    *("configuration.mismatched", "itop_mismatch"),
     *("event.journaled", "alerts.mapped", "silence.began", "silence.ended", "storm.began", "elements.rejected"),
     *("incident.created", "incident.appended", "incident.resolved", "incident.reopened", "reference_refused"),
     *("case.parked", "case_parked", "alerts.handled_by_person", "intents.dropped"),
     *("control.performed", "delivery_paused", "letters.retried"),
-    *("configuration.rejected", "configuration.reloaded", "case.released", "alarm.raised", "alarm.cleared"),
-    *("daemon.stopping", "daemon.stopped"),
+    *("configuration.rejected", "configuration_rejected", "configuration.reloaded", "case.released"),
+    *("alarm.raised", "alarm.cleared"),
+    *("configuration.restart_wanted", "daemon.stopping", "daemon.stopped"),
 )
 async def test_a_shift_of_the_daemon(daemon, mosquitto, itop):
     (daemon.folder / "own").mkdir()
@@ -200,8 +204,9 @@ async def test_a_shift_of_the_daemon(daemon, mosquitto, itop):
     daemon.process.send_signal(signal.SIGHUP)
     await seen(daemon, "configuration.rejected")
     (daemon.folder / "own" / "broken.py").unlink()
+    change(daemon, "log: {level: debug}", "log: {level: info}")
     daemon.process.send_signal(signal.SIGHUP)
-    await seen(daemon, "configuration.reloaded", "case.released", "silence.ended")
+    await seen(daemon, "configuration.reloaded", "configuration.restart_wanted", "case.released", "silence.ended")
     assert await daemon.stop() == 0
 
 
@@ -240,6 +245,7 @@ async def test_a_daemon_that_is_killed(daemon, mosquitto):
         await daemon.process.wait()
     await daemon.start()
     await daemon.settled(1)
+    assert [each["previous"] for each in daemon.events() if each["event"] == "daemon.started"][-1] == "crashed"
     assert await daemon.stop() == 0
 
 
@@ -377,6 +383,28 @@ async def journal_event(rig, payload=b"{}"):
     await journal.record_events(number, [Received(b"t", payload, rig.now, len(payload))])
 
 
+@shows("storm.began", "storm.ended")
+async def test_a_storm_that_ends(tmp_path):
+    site(tmp_path)
+    config = tmp_path / "itop-bridge.yaml"
+    stormy = "group_by: [rule], storm: {cases: 2, within: 1m}"
+    config.write_text(config.read_text().replace("expect_every: 5m", stormy))
+    routes = load_routing(load_settings(config)).routes
+    async with Rig.open(tmp_path / "journal.db") as rig:
+        triage = Triage(rig.triage, routes, rig.alarms)
+        for number in range(4):
+            await journal_event(rig, alert(f"a{number}", f"r{number}").encode())
+        await triage.step()
+        rig.advance(2 * MINUTE)
+        stop = asyncio.Event()
+        running = asyncio.create_task(triage.run(stop))
+        async with asyncio.timeout(10):
+            while triage._stormy:  # noqa: ASYNC110 - it looks, it does not call
+                await asyncio.sleep(0.001)
+        stop.set()
+        await running
+
+
 @shows("source.lost", "source.heard", "source_silent", "letters.reported")
 async def test_a_source_that_is_silent_and_then_sends_what_nobody_can_read(tmp_path):
     _, routes = site(tmp_path)
@@ -500,6 +528,16 @@ async def test_what_iTop_forgets_and_refuses_to_tell(tmp_path):  # noqa: N802 - 
         await world.live(2 * HOUR)
 
 
+@shows("incident.foreign")
+async def test_an_incident_that_became_anothers(tmp_path):
+    async with World.open(tmp_path / "journal.db") as world:
+        await world.fires()
+        await world.settle()
+        await world.store.write(lambda sql: sql.execute("UPDATE cases SET ref = 'I-009999'").rowcount)
+        await world.fires("a2", host="srv-02")
+        await world.live(10 * MINUTE)
+
+
 @shows("attempt.rewrite_failed", "attempt.given_up")
 async def test_an_entry_that_does_not_stay(tmp_path):
     async with World.open(tmp_path / "journal.db") as world:
@@ -609,6 +647,29 @@ def test_a_part_that_hangs():
     beats.begin("writer", MINUTE)
     pulse = Pulse(beats, Alarms(), notify=str)
     for _ in range(15):
+        pulse.beat()
+        now[0] += 5.0
+
+
+@shows("itop_slow", "itop_throttled")
+def test_an_itop_that_is_strained():
+    now = [1000.0]
+    slowness, throttling = Slowness(lambda: now[0]), Throttling(lambda: now[0])
+    throttling.record(MINUTE)
+    for _ in range(20):
+        slowness.record(3.0)
+        now[0] += 5.0
+        tell_strain(slowness, throttling, Alarms(clock=lambda: now[0]))
+
+
+@shows("alarm.changed", "alarm.held")
+def test_a_condition_that_goes_on_for_other_reasons():
+    now = [1000.0]
+    alarms = Alarms(clock=lambda: now[0])
+    pulse = Pulse(Beats(lambda: now[0]), alarms, notify=str)
+    alarms.raise_("itop_unreachable", "no connection", reason="not_sent")
+    for _ in range(15):
+        alarms.raise_("itop_unreachable", "Invalid login", reason="credentials")
         pulse.beat()
         now[0] += 5.0
 

@@ -24,6 +24,7 @@ SUPERVISION = {
     "Restart": ["on-failure"],
     "RestartSec": ["2"],
     "RestartPreventExitStatus": [str(EXIT_CONFIGURATION)],
+    "TimeoutStartSec": ["15min"],
     "TimeoutStopSec": ["45s"],
     "KillMode": ["mixed"],
     "OOMPolicy": ["stop"],

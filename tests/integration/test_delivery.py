@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 from rig import TIME_LIMIT_S, Rig, profile_of
+from structlog.testing import capture_logs
 
 from itop_bridge.settings.policy import Policy
 from itop_bridge.simulator.fault import Fault, Kind
@@ -160,7 +161,11 @@ async def test_a_create_whose_reply_was_lost_is_verified_never_repeated(path, ki
         await rig.fires("a2")
         await rig.deliver()
         assert rig.simulator.count("core/create") == 1, "nothing is sent before the look"
-        await rig.settle(TIME_LIMIT_S + 5)
+        with capture_logs() as logged:
+            await rig.settle(TIME_LIMIT_S + 5)
+        [created] = [line for line in logged if line["event"] == "incident.created"]
+        facts = [created[name] for name in ("incident", "route", "alerts", "urgency", "verified")]
+        assert facts == [rig.incident()["ref"], "wazuh", 1, 2, True]
         await rig.settle(6 * MINUTE)
         await rig.settle()
         assert rig.simulator.count("core/create") == 1

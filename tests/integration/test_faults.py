@@ -6,6 +6,7 @@ import json
 import pytest
 from rig import Rig
 
+from itop_bridge.itop.strain import Throttling
 from itop_bridge.log import chain, configure_log
 from itop_bridge.simulator.fault import Fault, Kind
 
@@ -64,7 +65,7 @@ async def test_reads_that_fail_are_told_once_and_then_their_end(tmp_path, lines)
         assert [line["fault"] for line in lines("fault.ended")] == ["itop.read_failed"]
 
 
-async def test_the_age_of_the_oldest_alert_is_told_with_each_write(tmp_path):
+async def test_the_age_of_the_oldest_alert_is_told_with_each_write(tmp_path, lines):
     async with Rig.open(tmp_path / "journal.db") as rig:
         told = []
         rig.delivery._sender._on_write = lambda kind, delay_s: told.append((kind, round(delay_s)))
@@ -72,3 +73,34 @@ async def test_the_age_of_the_oldest_alert_is_told_with_each_write(tmp_path):
         rig.advance(30.0)
         await rig.settle()
         assert told == [("create", 30)]
+        (line,) = lines("incident.created")
+        assert (round(line["waited_s"]), line["urgency"]) == (30, int(rig.incidents[0]["urgency"]))
+
+
+async def test_an_itop_whose_front_lets_nothing_through_is_an_alarm_until_it_does(tmp_path):
+    async with Rig.open(tmp_path / "journal.db") as rig:
+        rig.gate.throttling = Throttling(rig.clock)
+        rig.simulator.faults.add(Fault(Kind.RATE_LIMIT, times=None, retry_after="20"))
+        await rig.fires()
+        for _ in range(5):
+            await rig.delivery.step()
+            await rig.delivery.finish()
+            rig.advance(20.0)
+        assert "itop_throttled" in rig.alarms.active
+        rig.simulator.faults.clear()
+        await rig.settle()
+        await rig.delivery.step()
+        assert len(rig.incidents) == 1
+        assert "itop_throttled" not in rig.alarms.active
+
+
+async def test_an_itop_whose_answers_take_long_for_a_minute_is_an_alarm_until_they_do_not(tmp_path):
+    async with Rig.open(tmp_path / "journal.db") as rig:
+        rig.gate.slowness.is_slow = True
+        await rig.delivery.step()
+        assert "itop_slow" in rig.alarms.active
+        for number in range(8):
+            await rig.fires(f"a{number}", group=f"g{number}")
+        await rig.settle()
+        await rig.delivery.step()
+        assert "itop_slow" not in rig.alarms.active

@@ -113,7 +113,7 @@ async def test_silence_is_an_alarm_that_names_the_route(site):
     assert site.silent == []
     await site.minutes(5, hear=QUIET)
     assert site.silent == ["prometheus"]
-    assert "since" in site.rig.alarms.active["source_silent"].facts
+    assert "heard" in site.rig.alarms.active["source_silent"].facts
 
 
 async def test_what_is_heard_in_time_is_no_silence(site):

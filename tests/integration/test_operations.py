@@ -298,6 +298,7 @@ async def test_a_parked_case_that_is_retried_has_its_turn(opened):
         await site.settle()
         assert site.incident()["title"].endswith("T a1")
         assert await site.states() == ["retried"]
+        assert "case_parked" not in site.alarms.active
 
 
 async def test_a_parked_case_that_is_retried_in_vain_is_another_letter(opened):
@@ -307,6 +308,36 @@ async def test_a_parked_case_that_is_retried_in_vain_is_another_letter(opened):
         await site.retry()
         await site.settle()
         assert await site.states() == ["retried", "open"]
+        assert "case_parked" in site.alarms.active
+
+
+async def test_that_cases_are_parked_is_an_alarm_until_none_is(opened):
+    async with opened() as site:
+        first = await park(site)
+        await site.publish(alert("b1"))
+        await site.settle()
+        await site.operations.drop_letters([first["id"]])
+        await site.settle()
+        assert "case_parked" in site.alarms.active
+        await site.operations.drop_letters([letter["id"] for letter in await site.letters()])
+        await site.settle()
+        assert "case_parked" not in site.alarms.active
+
+
+async def test_a_case_that_is_parked_while_it_is_looked_whether_any_is_keeps_the_alarm(opened):
+    async with opened() as site:
+        letter = await park(site)
+        await site.operations.drop_letters([letter["id"]])
+        has_parked = site.journal.has_parked
+
+        async def look():
+            found = await has_parked()
+            site.alarms.raise_("case_parked", case="another", reason="refused")
+            return found
+
+        site.journal.has_parked = look
+        await site.delivery.step()
+        assert site.alarms.active["case_parked"].facts["case"] == "another"
 
 
 async def test_a_parked_case_that_is_dropped_goes_on_with_what_comes_later(opened):

@@ -126,6 +126,7 @@ async def test_a_dead_letter_opens_an_incident_of_the_own_team(site):
     assert "1 open of 1 dead letters" in entry
     assert "two: 1, the last is 1" in entry
     assert "dead-letters list --reason invalid_json" in entry
+    assert "<td>Reported by</td><td>itop-bridge</td>" in incident["description"]
 
 
 async def test_ten_thousand_letters_of_three_reasons_are_three_incidents_with_few_entries(site):

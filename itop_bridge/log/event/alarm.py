@@ -41,11 +41,11 @@ ALARMS: Mapping[str, Condition] = {
         always=("filters",),
     ),
     "source_silent": Condition(
-        "Nothing came by the topics of `routes` for as long as their `expect_every` says; `since` is that of the "
-        "longest.",
+        "Nothing came by the topics of `routes` for as long as their `expect_every` says; `heard` is when "
+        "the longest was heard last.",
         "each of them is heard again",
         "Look at the SIEM of each route, and at what lies between it and the broker (`mosquitto_sub -t TOPIC -v`).",
-        always=("routes", "since"),
+        always=("routes", "heard"),
     ),
     # iTop
     "attachments_refused": Condition(
@@ -77,6 +77,18 @@ ALARMS: Mapping[str, Condition] = {
         "iTop answers, and refuses what the bridge asks to read.",
         "it answers that too",
         "Read `detail`: a right that the bridge's user lacks, or a class that this iTop does not have.",
+    ),
+    "itop_slow": Condition(
+        "Half of the last calls took iTop more than 2 s, for a minute: incidents come late when many alerts do.",
+        "half of them take less than 1 s",
+        "Look at iTop's load and its database (slow queries, a backup). The bridge makes fewer calls at a time by "
+        "itself; lower `itop.rate` if others suffer.",
+    ),
+    "itop_throttled": Condition(
+        "For half a minute iTop's front has answered 429 and let nothing through: nothing is delivered.",
+        "a call gets through",
+        "Nothing is lost. Raise the limit of that front (web server, firewall, proxy) for the bridge's address, or "
+        "set `itop.rate` below it.",
     ),
     "itop_unreachable": Condition(
         "iTop cannot be reached; `reason` is `not_sent`, `no_answer`, `maintenance` or `credentials`. Alerts are kept.",
@@ -115,6 +127,12 @@ ALARMS: Mapping[str, Condition] = {
         always=("reason",),
     ),
     # the daemon itself
+    "configuration_rejected": Condition(
+        "The configuration was to be read again and is not usable: the old one stays in use, and the next start would "
+        "end with exit code 78; `detail` has the first problems.",
+        "a reload that works",
+        "Do not restart. Mend what `detail` names (`itop-bridge check` tells the same), and reload.",
+    ),
     "triage_behind": Condition(
         "Messages wait to be read for longer than `mail.escalate_after` says: there may be anything in them (`events`: "
         "how many). Only where mail is configured.",
@@ -132,8 +150,8 @@ ALARMS: Mapping[str, Condition] = {
     ),
     # delivery
     "case_parked": Condition(
-        "A case waits for a person (the last one).",
-        _BY_PERSON,
+        "Cases wait for a person; it tells of the last one.",
+        "no case is parked any more: `dead-letters retry` or `drop`, a reload, or a restart",
         "As `case.parked`: mend what its `detail` names, then reload.",
         always=("case", "reason"),
     ),

@@ -12,6 +12,13 @@ EVENTS: Mapping[str, Event] = {
         always=("problems",),
     ),
     "configuration.reloaded": Event("info", "The new configuration is in use.", always=("routes",)),
+    "configuration.restart_wanted": Event(
+        "warning",
+        "The configuration was reloaded, and `keys` of it are not those that the daemon was started with: only a "
+        "restart takes them up.",
+        "Restart, which loses nothing: `systemctl restart itop-bridge`.",
+        always=("keys",),
+    ),
     "configuration.warned": Event(
         "warning",
         "Something in the configuration is allowed and hardly meant.",
@@ -22,8 +29,8 @@ EVENTS: Mapping[str, Event] = {
     "daemon.failed": Event(
         "critical",
         "The daemon ends by an error; systemd starts it again, and nothing is lost.",
-        "`failure` has the error. A disk or a file that fails is in its last message; anything else is a mistake of "
-        "the bridge's: report it with this line.",
+        "`failure` has the error. What the bridge knows (a disk or a file that fails, an address or a journal in use) "
+        "is in its last message, without `calls`; all else is a mistake of the bridge's: report it with this line.",
         always=("failure",),
     ),
     "daemon.stage_failed": Event(
@@ -32,7 +39,12 @@ EVENTS: Mapping[str, Event] = {
         "As `daemon.failed`.",
         always=("stage", "failure"),
     ),
-    "daemon.started": Event("info", "The daemon is ready.", always=("version", "routes", "shadow")),
+    "daemon.started": Event(
+        "info",
+        "The daemon is ready; `previous` is how the run before ended: `stopped` in order, `crashed` (killed, out of "
+        "memory, a power cut, an error), or `none` that the journal knows of.",
+        always=("version", "routes", "shadow", "previous"),
+    ),
     "daemon.stop_forced": Event(
         "warning",
         "A part of the daemon did not end in time; what it had in flight is verified after the next start.",
@@ -48,7 +60,7 @@ EVENTS: Mapping[str, Event] = {
         "info", "The daemon was asked to end, and finishes what it has begun.", always=("signal",)
     ),
     "factory.loaded": Event(
-        "info",
+        "debug",
         "A factory is ready; `status` is `loaded`, or `overridden` by another of its name.",
         always=("factory", "origin", "status"),
     ),

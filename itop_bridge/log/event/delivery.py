@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from itop_bridge.log.entry import Event
 
-_WRITE = ("case", "incident", "attempt", "route", "alerts", "reason", "duration_ms")
+_WRITE = ("case", "incident", "attempt", "route", "alerts", "reason", "duration_ms", "urgency", "waited_s")
 _FAILURE = ("case", "incident", "attempt", "route", "alerts", "reason", "detail")
 
 EVENTS: Mapping[str, Event] = {
@@ -16,7 +16,7 @@ EVENTS: Mapping[str, Event] = {
     "alerts.handled_by_person": Event(
         "info",
         "A person resolved or closed the incident: the alerts that it was told of have no further effect.",
-        always=("case", "incident"),
+        always=("case", "incident", "route"),
     ),
     "attachment.added": Event(
         "info",
@@ -40,7 +40,7 @@ EVENTS: Mapping[str, Event] = {
     "attempt.absent": Event(
         "info",
         "A write whose outcome was not known did not reach iTop; it is planned anew.",
-        always=("case", "attempt", "kind"),
+        always=("case", "incident", "attempt", "route", "kind"),
     ),
     "attempt.failed": Event(
         "warning",
@@ -71,9 +71,10 @@ EVENTS: Mapping[str, Event] = {
     ),
     "attempt.unknown": Event(
         "warning",
-        "A write has no known outcome; it is looked up in iTop before anything else is written for its case.",
+        "A write has no known outcome; it is looked up in iTop before anything else is written for its case. "
+        "`failures`: how often in a row a write of the case has failed before.",
         "Nothing. If many come: iTop is slower than `itop.timeout`, or fails after it has written; look at its log.",
-        always=_FAILURE,
+        always=(*_FAILURE, "failures"),
         sometimes=("ci",),
     ),
     "attempt.verified": Event(
@@ -116,12 +117,18 @@ EVENTS: Mapping[str, Event] = {
     "incident.advanced": Event(
         "info", "An incident was taken a step of the configured path to resolved.", always=_WRITE
     ),
-    "incident.appended": Event("info", "A log entry was written in an incident.", always=_WRITE),
+    "incident.appended": Event(
+        "info",
+        "A log entry was written in an incident, `waited_s` after the oldest of its alerts came; by design too "
+        "(`group_interval`).",
+        always=_WRITE,
+    ),
     "incident.created": Event(
         "info",
-        "An incident was created; `ci` is the CI that was attached, or why none was.",
-        always=_WRITE,
-        sometimes=("ci",),
+        "An incident was created, `waited_s` after the oldest of its alerts came; `ci` is the CI that was attached, or "
+        "why none was. With `verified`, iTop's answer was lost and the incident was found later (`attempt.verified`).",
+        always=("case", "incident", "attempt", "route", "alerts", "urgency"),
+        sometimes=("reason", "duration_ms", "waited_s", "ci", "verified"),
     ),
     "incident.foreign": Event(
         "warning",

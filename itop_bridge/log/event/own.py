@@ -5,7 +5,21 @@ from collections.abc import Mapping
 from itop_bridge.log.entry import Event
 
 EVENTS: Mapping[str, Event] = {
+    "alarm.changed": Event(
+        "warning",
+        "A condition holds for another `reason` than before (`previous`); one line in ten seconds at most for each.",
+        "By its `alarm` and `reason`: see below.",
+        always=("alarm", "reason", "previous"),
+        sometimes=("detail",),
+    ),
     "alarm.cleared": Event("info", "A condition that needed attention has ended.", always=("alarm", "lasted_s")),
+    "alarm.held": Event(
+        "warning",
+        "A condition holds on, since `lasted_s` seconds; told after 1, 3, 7 … minutes, in the end every hour.",
+        "By its `alarm`: see below.",
+        always=("alarm", "lasted_s"),
+        sometimes=("detail",),
+    ),
     "alarm.raised": Event(
         "warning",
         "A condition needs attention until `alarm.cleared`; it has the fields of its alarm, too.",

@@ -7,17 +7,18 @@ from itop_bridge.log.entry import Event
 EVENTS: Mapping[str, Event] = {
     "alerts.mapped": Event(
         "info",
-        "Alerts were read from events: so many were accepted, dropped and rejected. `reasons` counts why they were "
-        "dropped (operations.md).",
+        "Alerts were read from events: so many were accepted, dropped and rejected since the last such line, which "
+        "comes every ten seconds at most. `reasons` counts why they were dropped (operations.md).",
         always=("accepted", "dropped", "rejected"),
         sometimes=("reasons",),
     ),
     "elements.rejected": Event(
         "warning",
-        "Alerts cannot be mapped, and are dead letters now; `reasons` counts why.",
+        "Alerts cannot be mapped, and are dead letters now; `reasons` counts why, `routes` are those that took them, "
+        "and `event_id` is the event of the first (`itop-bridge events show EVENT_ID`).",
         "`itop-bridge dead-letters list`, mend the route, format or factory, reload, `dead-letters retry`. What is in "
         "them is in no incident: look whether one of them burns.",
-        always=("reasons",),
+        always=("reasons", "event_id", "routes"),
     ),
     "letters.reported": Event(
         "info",
@@ -51,6 +52,11 @@ EVENTS: Mapping[str, Event] = {
         "warning",
         "A route has so many new cases that further ones share one incident, until fewer come.",
         "Look at the storm's incident in iTop, and for the rule of the SIEM that fires so often.",
-        always=("route", "organization"),
+        always=("route", "organization", "case"),
+    ),
+    "storm.ended": Event(
+        "info",
+        "A storm is over, since fewer new cases came: `cases` of them share its incident.",
+        always=("route", "organization", "case", "cases", "lasted_s"),
     ),
 }

@@ -2,7 +2,7 @@
 
 import pytest
 
-from itop_bridge.itop.breaker import Breaker, Decision, Verdict, backoff_s
+from itop_bridge.itop.breaker import Breaker, Decision, Verdict, backoff_s, probe_after_s
 
 _PROCEED = Decision(Verdict.PROCEED)
 _PROBE = Decision(Verdict.PROBE)
@@ -51,13 +51,13 @@ def test_a_probe_that_succeeds_closes_and_forgets(breaker, fake_time):
     assert breaker.decide() == _wait(1.0)
 
 
-def test_probes_that_fail_wait_longer_up_to_five_minutes(breaker, fake_time):
+def test_probes_that_fail_wait_longer_up_to_a_minute(breaker, fake_time):
     breaker.record_failure()
     waits = []
     for _ in range(10):
         waits.append(breaker.wait_s)
         _fail_probe(breaker, fake_time)
-    assert waits == [1, 2, 4, 8, 16, 32, 64, 128, 256, 300]
+    assert waits == [1, 2, 4, 8, 16, 32, 60, 60, 60, 60]
 
 
 def test_failures_of_calls_that_were_under_way_do_not_lengthen_the_wait(breaker, fake_time):
@@ -103,3 +103,9 @@ def test_backoff_is_full_jitter_up_to_five_minutes(attempt, most):
     assert backoff_s(attempt, lambda: 0.0) == 0.0
     assert backoff_s(attempt, lambda: 0.5) == most / 2
     assert backoff_s(attempt, lambda: 1.0) == most
+
+
+@pytest.mark.parametrize(("failures", "most"), [(0, 1), (1, 1), (2, 2), (6, 32), (7, 60), (10_000, 60)])
+def test_the_next_probe_is_after_half_of_its_time_at_least_and_a_minute_at_most(failures, most):
+    assert probe_after_s(failures, lambda: 0.0) == most / 2
+    assert probe_after_s(failures, lambda: 1.0) == most

@@ -246,6 +246,45 @@ async def test_a_change_of_reason_is_told_and_a_repetition_is_not(scene):
     assert [state.reason for state in scene.states] == ["not_sent", "maintenance"]
 
 
+async def test_another_cause_of_the_same_kind_is_told_and_begins_nothing_anew(scene):
+    scene.itop.fail(ServerError("HTTP 500"))
+    with pytest.raises(ServerError):
+        await scene.fetch()
+    await scene.time.move(20.0)
+    scene.itop.fail(ServerError("HTTP 502"))
+    await scene.time.move(60.0)
+    assert [(state.reason, state.detail) for state in scene.states] == [
+        ("no_answer", "HTTP 500"),
+        ("no_answer", "HTTP 502"),
+    ]
+    assert len({state.since for state in scene.states}) == 1
+
+
+async def test_an_itop_that_was_away_for_long_is_noticed_within_a_minute(scene):
+    assert scene.gate.probe_in_s is None
+    scene.itop.fail(NotSentError())
+    with pytest.raises(NotSentError):
+        await scene.fetch()
+    await scene.time.move(3_600.0)
+    assert 0.0 < scene.gate.probe_in_s <= 60.0
+    scene.itop.trouble = {}
+    await scene.time.move(61.0)
+    assert scene.gate.is_open
+    assert scene.gate.probe_in_s is None
+
+
+async def test_that_its_front_asks_to_be_left_alone_is_known_until_a_call_gets_through(scene):
+    scene.itop.trouble["core/get"] = [ThrottledError(retry_after_s=40.0)]
+    with pytest.raises(ThrottledError):
+        await scene.fetch()
+    left_s = scene.gate.throttling.left_s
+    assert 39.0 < left_s <= 40.0
+    await scene.time.move(left_s)
+    assert scene.gate.throttling.lasts_s >= 40.0
+    await scene.fetch()
+    assert scene.gate.throttling.lasts_s == 0.0
+
+
 async def test_many_failures_at_once_open_it_once(scene):
     scene.itop.fail(NotSentError())
     scene.itop.waits = asyncio.Event()

@@ -23,7 +23,7 @@ ANSWER = Answer(None, (), None)
 
 @pytest.mark.parametrize(
     ("result", "outcome"),
-    [(ANSWER, "ok"), (NoReplyError("x"), "no_reply"), (asyncio.CancelledError(), "cancelled")],
+    [(ANSWER, "ok"), (NoReplyError("x"), "no_reply"), (asyncio.CancelledError(), "no_reply")],
 )
 async def test_a_call_is_passed_on_and_told_once_by_what_came_back(result, outcome):
     told = []

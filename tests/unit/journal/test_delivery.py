@@ -11,6 +11,13 @@ async def test_looks_are_postponed(cases):
     assert await cases.journal.fetch_looks(10) == []
 
 
+async def test_whether_a_case_is_parked_is_known(cases):
+    assert not await cases.journal.has_parked()
+    await cases.land(fires(1))
+    await cases.journal.park(1, "poison", "d", None)
+    assert await cases.journal.has_parked()
+
+
 async def test_itops_clock_is_kept(cases):
     assert await cases.journal.fetch_server_offset() is None
     await cases.journal.record_server_offset(3600.5)

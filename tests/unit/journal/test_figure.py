@@ -1,7 +1,9 @@
+import json
+
 import pytest
 from landing import PROFILE, fires
 
-from itop_bridge.journal.figure import _BACKLOG, Figures
+from itop_bridge.journal.figure import _BACKLOG, _LATE, Figures
 from itop_bridge.journal.landing import Element
 from itop_bridge.journal.triage import TriageJournal
 from itop_bridge.outcome import Dropped, Rejected
@@ -10,12 +12,13 @@ from itop_bridge.triage.repeat import decide_landing
 
 @pytest.fixture
 def figures(store):
-    return Figures(store)
+    return Figures(store, lambda: 1000.0)
 
 
 async def test_an_empty_journal_owes_nothing(figures):
     backlog = await figures.fetch_backlog()
     assert backlog.pop("oldest") is None
+    assert backlog.pop("late") == {}
     assert set(backlog.values()) == {0}
 
 
@@ -37,7 +40,7 @@ async def test_events_that_triage_has_not_mapped_wait(store, figures):
     assert (await figures.fetch_backlog())["waiting"] == 1
 
 
-async def test_writes_that_are_not_verified_are_counted_among_the_open_ones(store, figures):
+async def test_writes_of_unknown_outcome_are_counted_apart_from_those_under_way(store, figures):
     states = ("in_flight", "unknown", "applied", "absent", "confirmed", "failed")
     columns = "case_id, kind, token, through, state, sent, message, effect"
     rows = [(state, state) for state in states]
@@ -48,9 +51,40 @@ async def test_writes_that_are_not_verified_are_counted_among_the_open_ones(stor
             ).rowcount
         )
     )
-    assert (await figures.fetch_backlog())["unverified"] == 2
+    backlog = await figures.fetch_backlog()
+    assert (backlog["unverified"], backlog["in_flight"]) == (1, 1)
     plan = await store.read(lambda sql: [row[3] for row in sql.execute(f"EXPLAIN QUERY PLAN {_BACKLOG}")])
     assert not [step for step in plan if step.startswith("SCAN") and "INDEX" not in step and "CONSTANT" not in step]
+
+
+async def test_what_is_late_never_waits_by_design(store, figures):
+    """The clock stands at 1000; group_wait is 30 s."""
+    columns = "key, digest, organization, profile, opened, incident, rank, due, oldest, parked"
+    cases = [
+        ("new and due", None, 1, 990.0, 960.0, None),
+        ("new, and put off after a failure", None, 1, 1060.0, 600.0, None),
+        ("in its group_wait", None, 2, 1010.0, 980.0, None),
+        ("parked", None, 2, None, 100.0, "poison"),
+        ("owes nothing", None, 2, None, None, None),
+        ("waits for group_interval", 7, 2, 4600.0, 100.0, None),
+        ("an entry that is due", 8, 3, 940.0, 100.0, None),
+        ("came this moment", 9, 4, 0.0, 100.0, None),
+    ]
+    rows = [(name, name, "SOC", PROFILE.hash, 1.0, *state) for name, *state in cases]
+    body = json.dumps({"policy": {"group_wait": 30.0}})
+    await TriageJournal(store, lambda: 1.0).record_profile(PROFILE.hash, body)
+    insert = f"INSERT INTO cases ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    await store.write(lambda sql: sql.executemany(insert, rows).rowcount)
+    assert (await figures.fetch_backlog())["late"] == {
+        "1": {"cases": 2, "oldest": 630.0},
+        "3": {"cases": 0, "oldest": 940.0},
+    }
+
+
+async def test_what_is_late_is_found_by_the_turns_alone(store):
+    values = {"now": 1.0, "backoff": 1.0}
+    plan = await store.read(lambda sql: [row[3] for row in sql.execute(f"EXPLAIN QUERY PLAN {_LATE}", values)])
+    assert [step for step in plan if "INDEX cases_due" in step]
 
 
 async def test_a_case_is_open_while_its_incident_is_not_resolved_by_us(store, figures):
@@ -94,3 +128,13 @@ async def test_a_parked_case_that_is_tried_again_is_with_delivery(store, figures
         )
     )
     assert (await figures.fetch_outcomes([1]))["released"] == 1
+
+
+async def test_what_parked_cases_owe_is_among_what_is_pending(store, figures):
+    triage = TriageJournal(store, lambda: 1000.0)
+    await triage.record_profile(PROFILE.hash, PROFILE.body)
+    await triage.record([fires(1, "a"), fires(2, "b"), fires(3, "c", group="h")], decide_landing, through=3)
+    parking = "UPDATE cases SET parked = 'poison', due = NULL WHERE id = (SELECT min(id) FROM cases)"
+    await store.write(lambda sql: sql.execute(parking).rowcount)
+    backlog = await figures.fetch_backlog()
+    assert (backlog["pending"], backlog["pending_parked"], backlog["cases"], backlog["parked"]) == (3, 2, 1, 1)

@@ -6,7 +6,15 @@ from landing import PROFILE, fires, resolves
 
 from itop_bridge.journal.case import Draft, Settlement
 from itop_bridge.journal.delivery import DeliveryJournal
-from itop_bridge.journal.inquiry import MOST_PAYLOAD, MOST_TOPIC, CaseFilter, Inquiry, LetterFilter, show_bytes
+from itop_bridge.journal.inquiry import (
+    _EVENTS,
+    MOST_PAYLOAD,
+    MOST_TOPIC,
+    CaseFilter,
+    Inquiry,
+    LetterFilter,
+    show_bytes,
+)
 from itop_bridge.journal.intake import IntakeJournal, Received
 from itop_bridge.journal.landing import Element
 from itop_bridge.journal.operation import Operations
@@ -312,6 +320,35 @@ async def test_the_events_of_an_alert_are_found_in_every_scope_newest_first(rig)
     await rig.land(fires(1), fires(2, "b"), fires(3, org="OTH"), fires(4, received=9000.0, content="new"))
     assert await rig.inquiry.find_events("a") == [4, 3, 1]
     assert await rig.inquiry.find_events("nope") == []
+
+
+async def test_the_events_of_an_alert_that_was_dropped_or_dead_are_found_whoever_is_answered(rig):
+    named = [
+        Element(1, 0, Dropped("filtered"), alert_id="a"),
+        Element(1, 1, Dropped("filtered"), alert_id="a"),
+        Element(2, 0, Rejected("no_route", "d"), alert_id="a"),
+        dataclasses.replace(fires(3), alert_id="a"),
+        dataclasses.replace(fires(4), alert_id="a"),  # a repeat
+        Element(5, 0, Dropped("filtered"), alert_id="b"),
+        Element(6, 0, Dropped("filtered")),
+    ]
+    await rig.land(*named)
+    assert await rig.inquiry.find_events("a") == [4, 3, 2, 1]
+
+
+async def test_of_many_events_of_an_alert_the_newest_are_found(rig):
+    await rig.land(*(Element(number, 0, Dropped("filtered"), alert_id="a") for number in range(1, 31)))
+    assert await rig.inquiry.find_events("a") == list(range(30, 10, -1))
+
+
+async def test_letters_are_found_by_an_index_and_drops_without_sorting_them(rig):
+    def explain(sql):
+        return [row[3] for row in sql.execute(f"EXPLAIN QUERY PLAN {_EVENTS}", {"id": "a", "most": 20})]
+
+    plan = await rig.store.read(explain)
+    assert any("dead_letters USING COVERING INDEX dead_letters_alert" in step for step in plan)
+    after_drops = plan[plan.index("SCAN drops") + 1]
+    assert "TEMP B-TREE" not in after_drops
 
 
 async def test_the_routes_of_cases_are_known(rig):

@@ -274,7 +274,6 @@ async def test_where_nobody_is_answered_nothing_is_kept(rig):
     await rig.land(named(fires(1)), rejected(2))
     await rig.deliver()
     assert await rig.told() == []
-    assert await rig.rows("SELECT alert_id FROM dead_letters") == [(None,)]
 
 
 async def test_who_asks_is_answered_on_every_way(rig):

@@ -21,9 +21,23 @@ def woken():
     return []
 
 
+class Desk:
+    """A watch that began at NOW; time passes as it is listened."""
+
+    def __init__(self, store, woken):
+        self.now = NOW
+        self._journal = SourceJournal(store, lambda: self.now, lambda: woken.append("triage"))
+
+    async def advance(self, watched, listened_s):
+        self.now += listened_s
+        return await self._journal.advance(watched, listened_s)
+
+
 @pytest.fixture
-def journal(store, woken):
-    return SourceJournal(store, lambda: NOW, lambda: woken.append("triage"))
+async def journal(store, woken):
+    desk = Desk(store, woken)
+    await desk.advance([Watched("a", 60.0), Watched("b", 60.0)], 0.0)
+    return desk
 
 
 async def events(store):
@@ -37,16 +51,35 @@ async def test_a_watch_begins_with_the_first_look(journal):
 async def test_a_source_is_lost_once_it_was_silent_for_as_long_as_it_may_be(journal):
     watched = [Watched("a", 60.0)]
     assert (await journal.advance(watched, 59.0))[0].turn is None
-    assert await journal.advance(watched, 1.0) == [Source("a", NOW, 60.0, NOW, "lost")]
-    assert await journal.advance(watched, 1.0) == [Source("a", NOW, 61.0, NOW)]
+    assert await journal.advance(watched, 1.0) == [Source("a", NOW, 60.0, NOW + 60, "lost")]
+    assert await journal.advance(watched, 1.0) == [Source("a", NOW, 61.0, NOW + 60)]
 
 
 async def test_an_event_ends_the_silence(journal, store):
     watched = [Watched("a", 60.0)]
     await journal.advance(watched, 60.0)
-    await store.write(lambda sql: record_heard(sql, {"a": NOW + 5}))
-    assert await journal.advance(watched, 1.0) == [Source("a", NOW + 5, 1.0, NOW, "heard")]
-    assert await journal.advance(watched, 1.0) == [Source("a", NOW + 5, 2.0)]
+    await store.write(lambda sql: record_heard(sql, {"a": NOW + 60}))
+    assert await journal.advance(watched, 1.0) == [Source("a", NOW + 60, 1.0, NOW + 60, "heard")]
+    assert await journal.advance(watched, 1.0) == [Source("a", NOW + 60, 2.0)]
+
+
+async def test_a_source_that_speaks_in_time_is_never_lost_whenever_one_looks(journal, store):
+    """It speaks every 50 s, one looks every 15 s, and it may be silent for 60 s."""
+    watched = [Watched("a", 60.0)]
+    most = 0.0
+    for second in range(1, 600):
+        if second % 50 == 0:
+            await store.write(lambda sql, at=NOW + second: record_heard(sql, {"a": at}))
+        if second % 15 == 0:
+            [source] = await journal.advance(watched, 15.0)
+            assert source.lost is None
+            most = max(most, source.silent_s)
+    assert most == 45.0
+
+
+async def test_a_clock_that_was_set_back_does_not_stop_the_count(journal):
+    journal.now -= 3_600.0
+    assert (await journal.advance([Watched("a", 60.0)], 15.0))[0].silent_s == 15.0
 
 
 async def test_an_older_event_does_not_set_the_clock_back(journal, store):
@@ -82,7 +115,7 @@ async def test_what_waits_to_be_mapped_stops_the_count(journal, store):
 async def test_a_route_that_is_not_watched_is_forgotten(journal):
     await journal.advance([Watched("a", 60.0), Watched("b", 60.0)], 60.0)
     await journal.advance([Watched("b", 60.0)], 0.0)
-    assert await journal.advance([Watched("a", 60.0)], 0.0) == [Source("a", NOW, 0.0)]
+    assert await journal.advance([Watched("a", 60.0)], 0.0) == [Source("a", NOW + 60, 0.0)]
 
 
 async def test_a_source_that_may_be_silent_for_longer_now_is_heard(journal):

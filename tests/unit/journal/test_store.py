@@ -1,5 +1,6 @@
 import asyncio
 import contextlib
+import os
 import sqlite3
 
 import pytest
@@ -72,7 +73,7 @@ async def test_a_write_goes_on_when_its_waiter_is_cancelled(store):
 
 
 async def test_a_second_daemon_is_refused(store):
-    with pytest.raises(JournalLockedError, match="in use by another"):
+    with pytest.raises(JournalLockedError, match=f"in use by another itop-bridge .process {os.getpid()}.$"):
         await Store.open(store.path)
 
 
@@ -206,3 +207,25 @@ async def test_who_wants_to_know_is_told_what_each_commit_took(store):
         await store.write(lambda sql: None)
     assert len(took) == 3
     assert min(took) > 0.0
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o777])
+async def test_a_new_journal_is_its_users_alone_whatever_the_umask(tmp_path, umask):
+    before = os.umask(umask)
+    try:
+        store = await Store.open(tmp_path / "j.db")
+        await store.write(put("a", 1))
+        modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+    finally:
+        os.umask(before)
+    await store.close()
+    assert modes == dict.fromkeys(("j.db", "j.db-wal", "j.db-shm", "j.db.lock"), 0o600)
+
+
+async def test_a_journal_that_is_there_keeps_its_mode(tmp_path):
+    path = tmp_path / "j.db"
+    await (await Store.open(path)).close()
+    path.chmod(0o640)
+    store = await Store.open(path)
+    await store.close()
+    assert path.stat().st_mode & 0o777 == 0o640

@@ -5,7 +5,7 @@ import pytest
 from itop_bridge.alert import State
 from itop_bridge.journal.landing import Element, Landing, Owed, Verdict
 from itop_bridge.journal.store import Store
-from itop_bridge.journal.storm import StormCount, Umbrella, fetch_storm_count, fetch_umbrella
+from itop_bridge.journal.storm import EndedStorm, StormCount, Umbrella, fetch_storm_count, fetch_umbrella
 from itop_bridge.journal.triage import TriageJournal
 from itop_bridge.settings.policy import Storm
 
@@ -52,7 +52,9 @@ async def desk(tmp_path):
 
 async def test_the_case_above_the_rate_begins_a_storm(desk):
     assert (await desk.land("a", "b")).storms == []
-    assert (await desk.land("c", "d")).storms == [("r", "o")]
+    [(route, organization, case)] = (await desk.land("c", "d")).storms
+    assert (route, organization) == ("r", "o")
+    assert await desk.rows("SELECT digest FROM cases WHERE storm = 1") == [(case,)]
     assert await desk.cases() == (["a", "b"], 1)
 
 
@@ -82,6 +84,18 @@ async def test_a_storm_is_over_when_fewer_came_for_the_time(desk):
     desk.now += 61.0
     await desk.land("d")
     assert await desk.cases() == (["a", "b", "d"], 1)
+
+
+async def test_the_end_of_a_storm_is_told_once_with_what_it_took(desk):
+    assert await desk.journal.settle_storms() == ([], False)
+    [(_, _, case)] = (await desk.land("a", "b", "c", "d")).storms
+    desk.now += 50.0
+    await desk.land("e", "f", "g")
+    desk.now += 50.0
+    assert await desk.journal.settle_storms() == ([], True)
+    desk.now += 10.0
+    assert await desk.journal.settle_storms() == ([EndedStorm("r", "o", case, 5, 110.0)], False)
+    assert await desk.journal.settle_storms() == ([], False)
 
 
 async def test_a_storm_goes_on_while_too_many_come(desk):

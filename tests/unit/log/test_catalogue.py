@@ -46,6 +46,11 @@ def test_the_fields_of_an_entry_are_distinct_and_its_texts_fit_a_table(entry):
     assert not any("|" in text or "\n" in text or text.count("`") % 2 for text in texts)
 
 
+def test_no_fact_of_an_alarm_has_the_name_of_what_every_alarm_has():
+    own = {"alarm", "name", "since", "detail"}
+    assert [name for name, alarm in ALARMS.items() if own & set(alarm.always)] == []
+
+
 def test_the_catalogue_is_in_order_and_no_two_parts_have_the_same_event():
     assert list(EVENTS) == sorted(EVENTS)
     assert list(ALARMS) == sorted(ALARMS)
@@ -113,7 +118,7 @@ def test_every_alarm_that_the_code_raises_or_ends_is_in_the_catalogue_with_its_f
     for call in calls({"raise_", "clear"}, {"alarms"}):
         for name in literals(call.args[0]):
             assert name in ALARMS
-            fields = {word.arg for word in call.keywords} - {None, "detail"}
+            fields = {word.arg for word in call.keywords} - {None, "detail", "since"}
             if call.func.attr == "raise_":
                 assert fields == set(ALARMS[name].always), name
                 raised.add(name)

@@ -1,5 +1,7 @@
+import pytest
+
 from itop_bridge.errors import BridgeError
-from itop_bridge.log import chain_of, get_logger
+from itop_bridge.log import chain_of, describe_expected, get_logger
 
 
 def test_an_error_is_one_field_with_its_causes_oldest_first(lines):
@@ -33,3 +35,12 @@ def test_a_suppressed_context_is_no_cause():
     assert chain_of(outer) == [inner, outer]
     outer.__suppress_context__ = True  # what `raise … from None` does
     assert chain_of(outer) == [outer]
+
+
+def test_an_expected_error_has_its_causes_and_no_calls():
+    with pytest.raises(BridgeError) as caught:
+        raise BridgeError("the address is in use") from OSError("why")
+    assert describe_expected(caught.value) == [
+        {"type": "OSError", "message": "why", "calls": []},
+        {"type": "BridgeError", "message": "the address is in use", "calls": []},
+    ]

@@ -50,6 +50,13 @@ def test_colours_are_for_terminals_only(terminal):
     assert "\x1b[" in terminal.getvalue()
 
 
+def test_for_people_what_is_not_known_is_left_out():
+    stream = io.StringIO()
+    configure_log("info", layout="console", stream=stream)
+    get_logger().info("incident.created", case="ab", incident=None)
+    assert stream.getvalue().endswith("case=ab\n")
+
+
 def test_printable_text_is_left_as_it_is():
     assert escape_text("é — ok") == "é — ok"
     assert escape_text("a\n\x1b\u2028") == r"a\n\x1b\u2028"

@@ -21,7 +21,7 @@ def test_a_name_tells_what_is_counted_and_its_unit(name):
 
 def test_no_label_is_one_that_an_alert_chooses():
     labels = {label for metric in METRICS.values() for label in metric.labels}
-    bounded_by_code = {"alarm", "reason", "outcome", "operation", "write", "file", "version", "python"}
+    bounded_by_code = {"alarm", "reason", "outcome", "operation", "write", "file", "version", "python", "urgency"}
     assert labels == bounded_by_code | {"route"}
 
 

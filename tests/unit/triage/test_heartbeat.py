@@ -93,8 +93,16 @@ async def test_the_alarm_names_every_silent_route(routes):
     await heartbeat.step()
     alarm = alarms.active["source_silent"]
     assert alarm.facts["routes"] == ["a", "b"]
-    assert alarm.facts["since"] == "1970-01-01T00:16:40.000Z"
+    assert alarm.facts["heard"] == "1970-01-01T00:16:40.000Z"
     assert "a since 1970" in alarm.detail
+
+
+async def test_the_alarm_is_as_old_as_the_silence_and_not_as_the_daemon(routes):
+    clock = Clock()
+    clock.now = 1900.0
+    heartbeat, alarms = watch(FakeJournal(), routes, clock)
+    await heartbeat.step()
+    assert alarms.active["source_silent"].since == 1600.0
 
 
 async def test_a_full_disk_does_not_end_the_watch(routes):
@@ -121,7 +129,7 @@ async def test_a_turn_is_read_as_an_alert_of_the_routes_own_incident(routes):
     assert isinstance(landing, Landing)
     assert landing.route == "a"
     assert (landing.state, landing.one_shot) == (State.FIRING, False)
-    assert orjson.loads(landing.intents[0].case_key) == ["code:EXC", "silence/a", "generic", "source_silent"]
+    assert orjson.loads(landing.intents[0].case_key) == ["code:EXC", "silence/a", "itop-bridge", "source_silent"]
 
 
 @pytest.mark.parametrize("topic", ["$itop-bridge/silence/b", "$itop-bridge/silence/none", "$itop-bridge/other"])

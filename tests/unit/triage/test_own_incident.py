@@ -110,7 +110,7 @@ def test_a_report_is_read_as_an_alert_of_the_own_route_by_reason_and_day(load):
         landing = element.result
         assert isinstance(landing, Landing)
         assert (landing.route, landing.one_shot, landing.episode) == ("own-incidents", False, 100.0)
-        assert orjson.loads(landing.intents[0].case_key) == ["code:EXC", "own/letters", "generic", "no_route", DAY]
+        assert orjson.loads(landing.intents[0].case_key) == ["code:EXC", "own/letters", "itop-bridge", "no_route", DAY]
         ends.append((landing.state, landing.identity))
     assert ends == [(State.FIRING, f"letters no_route {DAY}"), (State.RESOLVED, f"letters no_route {DAY}")]
 

@@ -189,6 +189,19 @@ async def test_triage_is_woken_by_intake_and_ends_when_asked(tmp_path, usual):
     await store.close()
 
 
+async def test_what_is_not_told_yet_is_told_at_the_stop(tmp_path, usual):
+    store = await published(tmp_path, b"fixed/generic", orjson.dumps(alert()), orjson.dumps(alert(id="a2")))
+    triage = Triage(TriageJournal(store, lambda: 1.0), usual, Alarms(), clock=lambda: 1000.0)
+    triage._sums.add(Tally(accepted=5))
+    stop = asyncio.Event()
+    with capture_logs() as logs:
+        await triage.step()
+        stop.set()
+        await triage.run(stop)
+    await store.close()
+    assert [entry["accepted"] for entry in logs if entry["event"] == "alerts.mapped"] == [2]
+
+
 async def published(tmp_path, topic, *payloads):
     """A journal with these messages."""
     store = await Store.open(tmp_path / "j.db")
@@ -397,6 +410,15 @@ async def test_silences_are_told_in_the_log_with_their_counts(tmp_path):
     ]
     (mapped,) = [entry for entry in logs if entry["event"] == "alerts.mapped"]
     assert (mapped["accepted"], mapped["reasons"]) == (2, {"silenced": 2})
+
+
+async def test_rejected_alerts_are_told_with_their_routes_and_the_first_event(tmp_path, usual):
+    store = await published(tmp_path, b"fixed/generic", b"{not json")
+    with capture_logs() as logs:
+        await Triage(TriageJournal(store, lambda: 1.0), usual, Alarms()).step()
+    await store.close()
+    (told,) = [entry for entry in logs if entry["event"] == "elements.rejected"]
+    assert (told["event_id"], told["routes"], told["reasons"]) == (1, ["fixed"], {"invalid_json": 1})
 
 
 def test_the_counters_add_up_by_reason_and_count_a_rejection_once():
