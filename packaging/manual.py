@@ -1,6 +1,8 @@
 """The manual pages: itop-bridge(1) from the parsers, itop-bridge.yaml(5) from the schema, itop-bridge(8) as written.
 
 python packaging/manual.py FOLDER     writes the three pages; needs the program's own environment
+
+Of itop-bridge(8) the packaging keeps all but the head, which has the version: man/itop-bridge.8.in.
 """
 
 # ruff: noqa: SLF001 - of its options and commands argparse tells nowhere else
@@ -14,9 +16,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from itop_bridge import __version__
-from itop_bridge.cli.main import build_parser
-from itop_bridge.settings.load import settings_schema
+try:
+    from itop_bridge import __version__
+    from itop_bridge.cli.main import build_parser
+    from itop_bridge.settings.load import settings_schema
+except ModuleNotFoundError as error:
+    sys.exit(f"packaging/manual.py: {error}: run it with the Python that itop-bridge is installed for")
 
 WRITTEN = Path(__file__).parent / "man"
 
@@ -35,7 +40,9 @@ _ENVIRONMENT = (
 
 def main() -> None:
     """Write the pages into the folder that is named."""
-    folder = Path(sys.argv[1])
+    parser = argparse.ArgumentParser(prog="packaging/manual.py", description="Write the manual pages.")
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="where to; it is made if need be")
+    folder: Path = parser.parse_args().folder
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in write_pages().items():
         (folder / name).write_text(text, encoding="utf-8")
@@ -43,11 +50,11 @@ def main() -> None:
 
 def write_pages() -> dict[str, str]:
     """The pages by their file names."""
-    written = {path.name: _head(path.stem, 8) + path.read_text(encoding="utf-8") for path in WRITTEN.iterdir()}
+    body = (WRITTEN / "itop-bridge.8.in").read_text(encoding="utf-8")
     return {
         "itop-bridge.1": "\n".join(_describe_commands(build_parser())) + "\n",
         "itop-bridge.yaml.5": "\n".join(_describe_settings(settings_schema())) + "\n",
-        **written,
+        "itop-bridge.8": _head("itop-bridge", 8) + body,
     }
 
 

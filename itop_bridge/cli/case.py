@@ -16,7 +16,7 @@ from itop_bridge.cli.control import (
     say_json,
     tell,
 )
-from itop_bridge.cli.sheet import describe_attempt, draw_facts, draw_steps, format_moment
+from itop_bridge.cli.sheet import describe_attempt, draw_facts, draw_steps, format_count, format_moment
 from itop_bridge.command.output import escape, show_rows
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ def describe_case(case: Mapping[str, Any]) -> list[str]:
         ("due", "now" if case["due"] == 0 else format_moment(case["due"])),
         ("failures", case["failures"] or None),
         ("log entries", case["entries"]),
-        ("firing", f"{case['firing']} alerts"),
+        ("firing", format_count(case["firing"], "alert")),
         ("intents", ", ".join(_describe_count(count) for count in case["counts"])),
     ]
     steps = sorted(_follow(case), key=lambda step: step[0])
@@ -189,7 +189,7 @@ def run_resolve(args: argparse.Namespace) -> int:
     check_may_change(args)
     if not args.dry_run and not args.yes:
         found = count_found(args, ResolveCases(args.route, args.since, dry_run=True))
-        if found and not confirm(args, f"Resolve {_number(found)} of the route {escape(args.route)}?"):
+        if found and not confirm(args, f"Resolve {format_count(found, 'case')} of the route {escape(args.route)}?"):
             tell("nothing was done")
             return 1
 
@@ -202,12 +202,8 @@ def summarise_resolve(told: Mapping[str, Any], *, dry_run: bool) -> str:
     if not told["found"]:
         return "no open incident to resolve"
     if dry_run:
-        return f"would resolve {_number(told['found'])}"
-    head = f"asked for the resolution of {_number(told['changed'])}"
+        return f"would resolve {format_count(told['found'], 'case')}"
+    head = f"asked for the resolution of {format_count(told['changed'], 'case')}"
     if not told["running"]:
         return f"{head}: taken up when the daemon starts"
     return f"{head}: {told['changed'] - told['owed']} settled, {told['owed']} still owed to iTop"
-
-
-def _number(count: int) -> str:
-    return f"{count} case{'' if count == 1 else 's'}"

@@ -34,7 +34,9 @@ def add_parser(subparsers: Any) -> None:
         epilog="Example: itop-bridge check --online -c itop-bridge.yaml",
     )
     add_config_option(parser)
-    parser.add_argument("--online", action="store_true", help="ask broker and iTop too; nothing is written or mailed")
+    parser.add_argument(
+        "--online", action="store_true", help="ask broker, iTop and mail server too; nothing is written or mailed"
+    )
     parser.set_defaults(run=run)
 
 
@@ -53,15 +55,22 @@ def run(args: argparse.Namespace) -> int:
 
 def check_settings(path: Path, checkers: Sequence[Checker]) -> "Loaded":
     """Load and check; warnings go to stderr. Raises ConfigurationError with the problems of all checkers."""
-    from itop_bridge.settings.load import load_settings  # noqa: PLC0415 - heavy
+    from itop_bridge.settings.load import load_routes_alone, load_settings  # noqa: PLC0415 - heavy
 
-    loaded = load_settings(path)
+    try:
+        loaded = load_settings(path)
+    except ConfigurationError as error:
+        alone = load_routes_alone(path)
+        raise ConfigurationError([*error.problems, *(_find_problems(checkers, alone) if alone else ())]) from None
     for warning in loaded.warnings:
         print(f"warning: {warning}", file=sys.stderr)  # noqa: T201 - what the command is for
-    problems = [problem for checker in checkers for problem in _problems_of(checker, loaded)]
-    if problems:
+    if problems := _find_problems(checkers, loaded):
         raise ConfigurationError(problems)
     return loaded
+
+
+def _find_problems(checkers: Sequence[Checker], loaded: "Loaded") -> list[str]:
+    return [problem for checker in checkers for problem in _problems_of(checker, loaded)]
 
 
 def _problems_of(checker: Checker, loaded: "Loaded") -> Sequence[str]:

@@ -1,13 +1,14 @@
 """What operators' commands share: which journal they mean, the door to it, and the question before they act."""
 
 import argparse
+import os
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from itop_bridge.cli.parser import add_config_option, add_global_options
-from itop_bridge.errors import BridgeError, UsageError
+from itop_bridge.errors import BridgeError, ConfigurationError, UsageError
 
 if TYPE_CHECKING:
     from itop_bridge.control.door import Door
@@ -16,11 +17,20 @@ if TYPE_CHECKING:
 
 Work = Callable[["Door"], Awaitable[int]]
 
+SERVICE_JOURNAL = Path("/var/lib/itop-bridge/journal.db")
+"""Where the unit and the Debian package keep it."""
+
+
+_JOURNAL_HELP = (
+    "the journal, instead of the configuration's; with neither of both $STATE_DIRECTORY/journal.db, or the service's"
+    f" ({SERVICE_JOURNAL})"
+)
+
 
 def add_operator_options(parser: argparse.ArgumentParser, *, json: bool = False) -> None:
     """`--config`, `--journal`, where there is something to print `--json`, and the options of all commands."""
     add_config_option(parser)
-    parser.add_argument("--journal", type=Path, metavar="FILE", help="the journal, instead of the configuration's")
+    parser.add_argument("--journal", type=Path, metavar="FILE", help=_JOURNAL_HELP)
     if json:
         parser.add_argument("--json", action="store_true", help="JSON: an object, of a list one per line")
     add_global_options(parser, again=True)
@@ -55,13 +65,35 @@ def find_journal(args: argparse.Namespace) -> tuple[Path, Sequence[str] | None]:
     """The journal's file, and the names of the routes if a configuration was given. Raises UsageError or
     ConfigurationError."""
     if args.config is None:
-        if args.journal is None:
-            raise UsageError("which journal? Give --config FILE or --journal FILE")
-        return args.journal, None
+        return args.journal or find_usual_journal(os.environ, SERVICE_JOURNAL), None
     from itop_bridge.settings.outline import load_outline  # noqa: PLC0415 - heavy
 
-    outline = load_outline(args.config)
+    try:
+        outline = load_outline(args.config)
+    except ConfigurationError as error:
+        raise ConfigurationError([*error.problems, _WITHOUT_CONFIGURATION]) from error
     return args.journal or outline.journal, outline.routes
+
+
+_WITHOUT_CONFIGURATION = "(without the configuration: --journal FILE instead of --config)"
+
+
+def find_usual_journal(environ: Mapping[str, str], service: Path) -> Path:
+    """Where the journal is unless anything says otherwise: in systemd's state folder, else the service's if that is
+    there. Raises UsageError."""
+    folder = environ.get("STATE_DIRECTORY", "").split(":")[0]  # systemd lists several folders with colons
+    if folder:
+        return Path(folder, service.name)
+    if not _is_there(service):
+        raise UsageError(f"which journal? Give --config FILE or --journal FILE; there is none at {service}")
+    return service
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except PermissionError:  # the folder is closed to this user: the way in will say so
+        return True
 
 
 async def ask(door: "Door", request: "Request") -> dict[str, Any]:
@@ -115,7 +147,7 @@ def confirm(args: argparse.Namespace, question: str) -> bool:
     if args.yes:
         return True
     if not sys.stdin.isatty():
-        raise UsageError(f"{question} Give --yes, since nobody can be asked here")
+        raise UsageError(f"{question} Give --yes, since nobody can be asked here (no terminal)")
     return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
 
 

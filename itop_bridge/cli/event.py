@@ -54,7 +54,7 @@ async def _find(door: "Door", args: argparse.Namespace) -> list[int]:
         return [args.id]
     found: list[int] = (await door.ask(FindEvents(args.alert)))["events"]
     if not found:
-        raise BridgeError(f"no event brought an alert with the id {args.alert!r}")
+        raise BridgeError(f"no event that the journal still has brought an alert with the id {args.alert!r}")
     if len(found) > 1:
         tell(f"{len(found)} events, the newest first")
     return found
@@ -94,10 +94,15 @@ def _follow_intent(intent: Mapping[str, Any]) -> Iterator[Step]:
     yield intent["received"], "alert", f"{intent['title']} (id {intent['alert_id']})"
     yield None, "route", intent["route"]
     yield None, "case", f"{intent['case']} of {intent['organization']}"
-    yield None, "asks for", f"{intent['kind']}, urgency {intent['urgency']}"
+    yield None, "asks for", _describe_wish(intent)
     for attempt in intent["attempts"]:
         yield attempt["sent"], "sent", describe_attempt(attempt)
     yield None, "outcome", _describe_outcome(intent)
+
+
+def _describe_wish(intent: Mapping[str, Any]) -> str:
+    """What is resolved has no urgency."""
+    return "resolve" if intent["kind"] == "resolve" else f"{intent['kind']}, urgency {intent['urgency']}"
 
 
 def _describe_outcome(intent: Mapping[str, Any]) -> str:

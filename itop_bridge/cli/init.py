@@ -1,6 +1,7 @@
 """`itop-bridge init`: a first configuration, from a few answers."""
 
 import argparse
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from itop_bridge.cli.control import say
 from itop_bridge.command.output import escape
-from itop_bridge.errors import BridgeError, UsageError
+from itop_bridge.errors import BridgeError, ConfigurationError, UsageError
 
 if TYPE_CHECKING:
     from itop_bridge.trial.draft import Draft
@@ -56,10 +57,13 @@ def run(args: argparse.Namespace) -> int:
     if path.exists() and not args.force:
         raise BridgeError(f"{path} is there already: --force overwrites it")
     if not args.yes and not sys.stdin.isatty():
-        raise UsageError("nobody can be asked here: give --yes, and the options that --help tells")
+        raise UsageError("nobody can be asked here (no terminal): give --yes, and the options that --help tells")
     draft = gather(args, _answer_nothing if args.yes else _ask)
     text = write_draft(draft)
-    check_draft(path, text)
+    try:
+        check_draft(path, text)
+    except ConfigurationError as error:
+        raise ConfigurationError([name_option(problem) for problem in error.problems]) from error
     try:
         with path.open("w" if args.force else "x", encoding="utf-8") as file:
             file.write(text)
@@ -67,6 +71,30 @@ def run(args: argparse.Namespace) -> int:
         raise BridgeError(f"{path} cannot be written: {error.strerror}") from error
     say(*map(escape, list_next_steps(path, draft)))
     return 0
+
+
+_PROBLEM = re.compile(r".*?:\d+:\d+: (?P<path>[\w.\[\]-]+): (?P<text>.*)")
+_OPTIONS = {
+    "mqtt.host": "--mqtt-host",
+    "mqtt.port": "--mqtt-port",
+    "mqtt.tls": "--mqtt-tls",
+    "mqtt.tls.ca_file": "--mqtt-ca-file",
+    "mqtt.username": "--mqtt-user",
+    "itop.address": "--itop-address",
+    "itop.user": "--itop-user",
+    "organization": "--organization",
+}
+
+
+def name_option(problem: str) -> str:
+    """A problem at the option that gave the value, since the file that its place is of was not written. Pure."""
+    found = _PROBLEM.fullmatch(problem)
+    if found is None:
+        return problem
+    of_route, _, key = found["path"].rpartition("].")
+    if of_route and key != "organization":
+        return f"--route: {key}: {found['text']}"
+    return f"{_OPTIONS.get(key, key)}: {found['text']}"
 
 
 def _ask(question: str) -> str:

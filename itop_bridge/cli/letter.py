@@ -16,7 +16,7 @@ from itop_bridge.cli.control import (
     say_json,
     tell,
 )
-from itop_bridge.cli.sheet import draw_facts, format_moment, quote, shorten
+from itop_bridge.cli.sheet import draw_facts, format_count, format_moment, quote, shorten
 from itop_bridge.command.output import show_rows
 from itop_bridge.errors import UsageError
 
@@ -198,13 +198,13 @@ def summarise_retry(told: Mapping[str, Any], *, dry_run: bool) -> str:
     if not told["running"]:
         return f"{head}: taken up when the daemon starts"
     words = {
-        "landed": "landed",
-        "dropped": "dropped",
-        "released": "with delivery again",
-        "dead": "dead again",
-        "retrying": "not worked off yet",
+        "landed": f"{told['landed']} landed",
+        "dropped": f"{told['dropped']} dropped",
+        "released": f"{format_count(told['released'], 'case')} tried again",
+        "dead": f"{told['dead']} dead again",
+        "retrying": f"{told['retrying']} not worked off yet",
     }
-    return f"{head}: {', '.join(f'{told[key]} {word}' for key, word in words.items() if told[key])}"
+    return f"{head}: {', '.join(each for key, each in words.items() if told[key])}"
 
 
 def run_drop(args: argparse.Namespace) -> int:
@@ -215,7 +215,7 @@ def run_drop(args: argparse.Namespace) -> int:
     wanted = _choice_of(args)
     if args.all and not args.dry_run and not args.yes:
         found = count_found(args, DropLetters(wanted, dry_run=True))
-        if found and not confirm(args, f"Drop {_number(found)}?"):
+        if found and not confirm(args, f"Drop {format_count(found, 'dead letter')}?"):
             tell("nothing was done")
             return 1
 
@@ -231,14 +231,11 @@ def _summarise_drop(told: Mapping[str, Any], *, dry_run: bool) -> str:
 
 def _summarise_none(told: Mapping[str, Any], verb: str, *, dry_run: bool) -> str:
     if dry_run and told["found"]:
-        return f"would {verb} {_number(told['found'])}"
+        return f"would {verb} {format_count(told['found'], 'dead letter')}"
     if verb == "retry" and told["found"]:
-        return f"{_number(told['found'])} cannot be retried: what was written then is no longer known. Drop it"
+        number = format_count(told["found"], "dead letter")
+        return f"{number} cannot be retried: what was written then is no longer known. Drop it"
     return f"no open dead letter to {verb}"
-
-
-def _number(count: int) -> str:
-    return f"{count} dead letter{'' if count == 1 else 's'}"
 
 
 def _choice_of(args: argparse.Namespace) -> "LetterFilter":

@@ -9,6 +9,7 @@ from typing import Any
 from itop_bridge import __version__
 from itop_bridge.command.output import FORMATS
 from itop_bridge.errors import BridgeError, UsageError
+from itop_bridge.spelling import suggest
 from itop_bridge.triage.registry import Record
 
 Subparsers = Any  # argparse's own type has no public name
@@ -22,6 +23,14 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **{"allow_abbrev": False, **options})
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """Raises ArgumentError; of the many commands it names the one that may have been meant."""
+        commands = action.choices
+        if isinstance(action, argparse._SubParsersAction) and value not in (commands or ()):  # noqa: SLF001 - as the base
+            hint = suggest(str(value), commands or (), "; --help lists what there is")
+            raise argparse.ArgumentError(None, f"there is no command {value!r}{hint}")
+        super()._check_value(action, value)
 
     def format_help(self) -> str:
         """The help. The colours are loaded for it only."""

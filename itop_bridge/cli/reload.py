@@ -1,6 +1,7 @@
 """`itop-bridge reload`: what SIGHUP does, with its result."""
 
 import argparse
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from itop_bridge.cli.control import add_operator_options, check_may_change, operate, say
@@ -22,15 +23,20 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Reload. Raises ConfigurationError with every problem."""
+    """Reload, and tell what came of it. Raises ConfigurationError with every problem."""
     check_may_change(args, has_dry_run=False)
 
     async def work(door: "Door") -> int:
         from itop_bridge.control.request import Reload  # noqa: PLC0415 - heavy
 
-        answer = await door.ask(Reload())
-        count = len(answer["routes"])
-        say(f"ok: {count} route{'' if count == 1 else 's'}")
+        say(summarise_reload(await door.ask(Reload())))
         return 0
 
     return operate(args, work)
+
+
+def summarise_reload(answer: Mapping[str, Any]) -> str:
+    """What is in use now, and what is not yet. Pure."""
+    count = len(answer["routes"])
+    told = f"ok: {count} route{'' if count == 1 else 's'}"
+    return f"{told}; taken up by a restart only: {', '.join(answer['restart'])}" if answer["restart"] else told

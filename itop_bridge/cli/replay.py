@@ -17,6 +17,7 @@ from itop_bridge.cli.control import (
     say_json,
     tell,
 )
+from itop_bridge.cli.sheet import format_count
 from itop_bridge.command.output import escape
 from itop_bridge.errors import UsageError
 
@@ -90,8 +91,8 @@ def _replay_events(args: argparse.Namespace) -> int:
 
 def summarise_events(answer: Mapping[str, Any], *, dry_run: bool) -> str:
     """`replayed 1200 events: 3 landed, 1190 landed before, 7 dropped`. Pure."""
-    head = f"{'would replay' if dry_run else 'replayed'} {_number(answer['events'], 'event')}"
-    pruned = f"; {_number(answer['pruned'], 'event')} no longer kept" if answer["pruned"] else ""
+    head = f"{'would replay' if dry_run else 'replayed'} {format_count(answer['events'], 'event')}"
+    pruned = f"; {format_count(answer['pruned'], 'event')} no longer kept" if answer["pruned"] else ""
     return f"{head}{_list_outcomes(answer)}{pruned}"
 
 
@@ -125,7 +126,7 @@ def _replay_files(args: argparse.Namespace) -> int:
 
 def summarise_recorded(sums: Mapping[str, int], *, dry_run: bool, running: bool) -> str:
     """`took in 12 alerts: 12 landed; 3 were taken in before`. Pure."""
-    head = f"{'would take in' if dry_run else 'took in'} {_number(sums.get('taken', 0), 'payload')}"
+    head = f"{'would take in' if dry_run else 'took in'} {format_count(sums.get('taken', 0), 'payload')}"
     known = f"; {sums['known']} taken in before" if sums.get("known") else ""
     later = "" if running or dry_run or not sums.get("taken") else ": mapped when the daemon starts"
     return f"{head}{_list_outcomes(sums)}{later}{known}"
@@ -196,7 +197,3 @@ def _split(alerts: Iterator["Recorded"]) -> Iterator[list["Recorded"]]:
         size += len(each.payload)
     if part:
         yield part
-
-
-def _number(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"

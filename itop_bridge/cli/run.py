@@ -6,8 +6,8 @@ import signal
 from pathlib import Path
 
 from itop_bridge.daemon import Signals, run_daemon
-from itop_bridge.errors import ConfigurationError, JournalFormatError
-from itop_bridge.log import configure_log, get_logger, hide_secret
+from itop_bridge.errors import BridgeError, ConfigurationError, JournalFormatError
+from itop_bridge.log import configure_log, describe_expected, get_logger, hide_secret
 from itop_bridge.settings.load import Loaded, load_settings
 from itop_bridge.settings.model import Settings
 from itop_bridge.settings.secret import find_secrets
@@ -26,6 +26,9 @@ def run(args: argparse.Namespace) -> int:
         asyncio.run(_run(args.config, loaded, routing, shadow=args.shadow))
     except JournalFormatError as error:
         raise ConfigurationError([str(error)]) from error  # a restart would not help
+    except BridgeError as error:
+        get_logger().critical("daemon.failed", failure=describe_expected(error))
+        raise
     except Exception as error:
         get_logger().critical("daemon.failed", exc_info=error)
         raise
@@ -63,4 +66,4 @@ def _tell(loaded: Loaded, routing: Routing) -> None:
         if record.status == "failed":
             log.error("factory.rejected", factory=record.name, origin=record.origin, detail=record.detail)
         else:
-            log.info("factory.loaded", factory=record.name, origin=record.origin, status=record.status)
+            log.debug("factory.loaded", factory=record.name, origin=record.origin, status=record.status)

@@ -19,6 +19,11 @@ def format_moment(moment: float | None) -> str:
         return f"@{moment:g}"
 
 
+def format_count(count: int, what: str) -> str:
+    """`1 case`, `2 cases`."""
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
 def format_age(seconds: float) -> str:
     """A duration by its two largest units: `3d4h`, `12m5s`."""
     rest, parts = max(0, int(seconds)), list[str]()

@@ -6,6 +6,7 @@ from typing import Any
 
 from itop_bridge.cli.parser import add_config_option, config_of
 from itop_bridge.errors import UsageError
+from itop_bridge.spelling import suggest
 
 
 def add_parser(subparsers: Any) -> None:
@@ -79,6 +80,7 @@ def show_formats(args: argparse.Namespace) -> int:
 def show_events(args: argparse.Namespace) -> int:
     """Print the catalogue of log events and alarms, or one entry of it. Raises UsageError if there is no such entry."""
     from itop_bridge.log import table  # noqa: PLC0415 - heavy
+    from itop_bridge.log.catalogue import ALARMS, EVENTS  # noqa: PLC0415 - the same
 
     if args.markdown:
         tables = (table.tabulate_troubles(), table.tabulate_news(), table.tabulate_alarms())
@@ -89,9 +91,8 @@ def show_events(args: argparse.Namespace) -> int:
         try:
             lines = table.describe_entry(args.name)
         except KeyError:
-            raise UsageError(
-                f"there is no event or alarm {args.name!r}: `itop-bridge show events` lists them"
-            ) from None
+            hint = suggest(args.name, (*EVENTS, *ALARMS), "; `itop-bridge show events` lists them")
+            raise UsageError(f"there is no event or alarm {args.name!r}{hint}") from None
         _print("\n".join(lines))
     return 0
 

@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
     now = datetime.datetime.now(datetime.UTC)
     message = write_message(Draft(subject, text, to.sender, circle.recipients), now)
     if args.dry_run:
-        say(*str(message).splitlines())
+        say(*(f"{name}: {value}" for name, value in message.items()), "", *message.get_content().splitlines())
         return 0
     refused = asyncio.run(send_message(to.server, message, to.sender, circle.recipients))
     say(*(f"{each}: {refused.get(each, 'sent')}" for each in circle.recipients))

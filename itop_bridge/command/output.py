@@ -9,6 +9,13 @@ from typing import Any, Literal, TextIO
 Format = Literal["table", "json", "csv"]
 FORMATS: Sequence[Format] = ("table", "json", "csv")
 
+_WIDEST = 40
+"""A column of a table that is wider is folded, and the last one always: an id or a time stays whole."""
+_FOLDED = 20
+"""What a folded column has, at least."""
+_BETWEEN = 3
+"""What lies between two columns."""
+
 
 def show_rows(
     rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, how: Format = "table", stream: TextIO | None = None
@@ -52,9 +59,16 @@ def _draw_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], strea
     from rich.table import Table  # noqa: PLC0415 - the same
     from rich.text import Text  # noqa: PLC0415 - the same
 
+    cells = [[Text(escape(row.get(name))) for name in columns] for row in rows]
+    heads = [Text(name) for name in columns]
+    widths = [max(cell.cell_len for cell in column) for column in zip(heads, *cells, strict=True)]
+    folded = [place == len(columns) - 1 or width > _WIDEST for place, width in enumerate(widths)]
     table = Table(header_style="bold", show_edge=False)
-    for name in columns:
-        table.add_column(Text(name), overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(escape(row.get(name))) for name in columns))
-    Console(file=stream, highlight=False).print(table)
+    for head, fold in zip(heads, folded, strict=True):
+        table.add_column(head, overflow="fold", no_wrap=not fold)
+    for row_cells in cells:
+        table.add_row(*row_cells)
+    console = Console(file=stream, highlight=False)
+    needed = sum(min(width, _FOLDED) if fold else width for width, fold in zip(widths, folded, strict=True))
+    console.width = max(console.width, needed + _BETWEEN * len(columns))  # where it is wider, the terminal wraps lines
+    console.print(table)

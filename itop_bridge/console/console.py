@@ -15,6 +15,13 @@ from aiohttp import web
 from itop_bridge.errors import BridgeError
 from itop_bridge.metric.meter import CONTENT_TYPE
 
+_FRONT = """\
+itop-bridge
+/healthz  whether all parts move
+/readyz   what the daemon does, and what ails it
+/metrics  for Prometheus
+"""
+
 
 class ConsoleError(BridgeError):
     """The console cannot listen."""
@@ -61,8 +68,18 @@ async def serve_console(
     async def metrics(_: web.Request) -> web.Response:
         return web.Response(body=await fetch_metrics(), headers={"Content-Type": CONTENT_TYPE})
 
+    async def front(_: web.Request) -> web.Response:
+        return web.Response(text=_FRONT)
+
     application = web.Application()
-    application.add_routes([web.get("/healthz", health), web.get("/readyz", readiness), web.get("/metrics", metrics)])
+    application.add_routes(
+        [
+            web.get("/", front),
+            web.get("/healthz", health),
+            web.get("/readyz", readiness),
+            web.get("/metrics", metrics),
+        ]
+    )
     runner = web.AppRunner(application, access_log=None)
     await runner.setup()
     try:

@@ -13,6 +13,7 @@ from itop_bridge.metric.meter import Meter, Sample
 KEEP_S = 5.0
 """How long an answer is given again, however often it is asked for."""
 
+_URGENCIES = ("1", "2", "3", "4")
 _INTAKE = {
     "received": "messages_received_total",
     "acknowledged": "messages_acknowledged_total",
@@ -83,6 +84,14 @@ def read_status(status: Status, now: float) -> Iterator[Sample]:
     backlog = status.journal
     yield from (Sample(name, backlog[key]) for key, name in _BACKLOG.items())
     yield Sample("oldest_pending_age_seconds", max(0.0, now - (backlog["oldest"] or now)))
+    yield from _read_late(backlog["late"], now)
+
+
+def _read_late(late: Mapping[str, Mapping[str, float]], now: float) -> Iterator[Sample]:
+    for urgency in _URGENCIES:
+        known = late.get(urgency, {"cases": 0, "oldest": now})
+        yield Sample("cases_without_incident", known["cases"], {"urgency": urgency})
+        yield Sample("oldest_undelivered_age_seconds", max(0.0, now - known["oldest"]), {"urgency": urgency})
 
 
 def _read_broker(broker: Mapping[str, Any]) -> Iterator[Sample]:

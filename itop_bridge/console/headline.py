@@ -18,8 +18,17 @@ def describe_headline(status: Status) -> str:
 
 
 def _describe_readiness(status: Status) -> str:
+    if not status.ready and not status.alarms:
+        return _describe_beginning(status)
     word = "ready" if status.ready else "degraded"
     return f"{word} ({', '.join(status.alarms)})" if status.alarms else word
+
+
+def _describe_beginning(status: Status) -> str:
+    """Nothing is wrong; at a start something is not there yet."""
+    if not status.broker["connected"]:
+        return "connecting to the broker"
+    return "degraded" if status.broker["ready"] else "subscribing"
 
 
 def _describe_itop(status: Status) -> str:

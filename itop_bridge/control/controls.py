@@ -18,11 +18,21 @@ Tell = Callable[[int, int], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
+class Reloaded:
+    """What a reload came to."""
+
+    routes: list[str]
+    """The names of the configuration's routes, which are in use now."""
+    restart: list[str]
+    """The keys that were changed since the start, and that only a restart takes up."""
+
+
+@dataclass(frozen=True, slots=True)
 class Hooks:
     """What a daemon that runs gives its operators."""
 
     fetch_status: Callable[[], Awaitable[Mapping[str, Any]]]
-    reload: Callable[[], Awaitable[None]]
+    reload: Callable[[], Awaitable[Reloaded]]
     """Raises ConfigurationError or another BridgeError; then the old configuration is still in use."""
 
 

@@ -74,9 +74,10 @@ async def fetch_status(_request: FetchStatus, controls: Controls, _tell: Tell) -
 
 
 async def reload(_request: Reload, controls: Controls, _tell: Tell) -> dict[str, Any]:
-    """The names of the `routes` that are in use now. Raises ConfigurationError with every problem."""
-    await controls.require_daemon().reload()
-    return {"routes": sorted(controls.find_routes() or ())}
+    """The names of the `routes` that are in use now, and the keys that only a `restart` takes up. Raises
+    ConfigurationError with every problem."""
+    reloaded = await controls.require_daemon().reload()
+    return {"routes": sorted(reloaded.routes), "restart": reloaded.restart}
 
 
 _OPERATIONS: Mapping[type[Request], Callable[[Any, Controls, Tell], Awaitable[dict[str, Any]]]] = {

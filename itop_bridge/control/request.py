@@ -1,7 +1,6 @@
 """What can be asked: a frozen value per operation, and how it is written and read as JSON. Pure."""
 
 import dataclasses
-import difflib
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -12,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from itop_bridge.control.error import RequestError
 from itop_bridge.journal.inquiry import CaseFilter, LetterFilter
+from itop_bridge.spelling import suggest
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,10 +178,14 @@ def changes_something(request: Request) -> bool:
 
 
 def describe_request(request: Request) -> dict[str, Any]:
-    """The request for the log: of recorded alerts only how many."""
+    """The request for the log, without what it does not say: of recorded alerts only how many."""
     if isinstance(request, ReplayRecorded):
         return {"topic": request.topic, "alerts": len(request.alerts)}
-    return dataclasses.asdict(request)
+    return dataclasses.asdict(request, dict_factory=_keep_said)
+
+
+def _keep_said(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {name: value for name, value in pairs if value is not None}
 
 
 def write_request(request: Request) -> bytes:
@@ -193,7 +197,7 @@ def read_request(name: str, content: bytes) -> Request:
     """The request that JSON describes; an empty content is `{}`. Raises RequestError, which names every mistake."""
     kind = REQUESTS.get(name)
     if kind is None:
-        raise RequestError(f"there is no operation {name!r}{_suggest(name, REQUESTS)}")
+        raise RequestError(f"there is no operation {name!r}{suggest(name, REQUESTS)}")
     adapter: TypeAdapter[Request] = TypeAdapter(kind)
     try:
         values = json.loads(content or b"{}")
@@ -214,14 +218,9 @@ def _find_unknown(values: Any, kind: Any) -> Iterator[str]:
     known = {each.name: each.type for each in dataclasses.fields(kind)}
     for key, value in values.items():
         if key not in known:
-            yield f"unknown key {key!r}{_suggest(key, known)}"
+            yield f"unknown key {key!r}{suggest(key, known)}"
         else:
             yield from _find_unknown(value, known[key])
-
-
-def _suggest(word: str, choices: Mapping[str, Any]) -> str:
-    near = difflib.get_close_matches(word, choices, 1)
-    return f"; did you mean {near[0]}?" if near else ""
 
 
 def _describe(mistake: Mapping[str, Any]) -> str:

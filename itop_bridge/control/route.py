@@ -1,10 +1,10 @@
 """A route that an operator names: a mistake of spelling must not pass for an order."""
 
-import difflib
 from collections.abc import Collection
 
 from itop_bridge.control.controls import Controls
 from itop_bridge.control.error import ControlError
+from itop_bridge.spelling import suggest_or_list
 
 
 async def check_route(name: str | None, controls: Controls) -> None:
@@ -24,5 +24,4 @@ async def check_route(name: str | None, controls: Controls) -> None:
 
 def suggest_route(name: str, known: Collection[str]) -> str:
     """`; did you mean …?`, or which there are. Pure."""
-    near = difflib.get_close_matches(name, known, 1)
-    return f"; did you mean {near[0]}?" if near else f"; there are {', '.join(sorted(known)) or 'none'}"
+    return suggest_or_list(name, sorted(known))

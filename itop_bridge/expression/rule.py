@@ -1,7 +1,6 @@
 """What a template may hold: checked once, in its syntax tree, before anything is compiled."""
 
 import dataclasses
-import difflib
 from collections.abc import Collection, Iterator
 from typing import Any, NamedTuple
 
@@ -10,6 +9,7 @@ from jinja2 import nodes
 from itop_bridge.alert import Alert
 from itop_bridge.expression.filter import TEXT_METHODS
 from itop_bridge.expression.value import SEVERITY_NAMES
+from itop_bridge.spelling import suggest_or_list
 
 _ALLOWED = (
     *(nodes.Template, nodes.Output, nodes.TemplateData, nodes.For, nodes.If, nodes.Assign),
@@ -65,7 +65,7 @@ def _judge(node: nodes.Node, names: Collection[str]) -> str | None:
         case nodes.Call():
             return _judge_call(node)
         case nodes.Getattr(node=nodes.Name(name="alert"), attr=attr) if "alert" in names and attr not in _ALERT_FIELDS:
-            return f"an alert has no {attr!r}{suggest(attr, _ALERT_FIELDS)}"
+            return f"an alert has no {attr!r}{suggest_or_list(attr, _ALERT_FIELDS)}"
         case nodes.Compare():
             return _judge_comparison(node)
     return None
@@ -75,7 +75,7 @@ def _judge_name(node: nodes.Name, name: str, names: Collection[str]) -> str | No
     if name.startswith("_"):
         return f"the name {name!r} is not allowed: it begins with _"
     if name in _JINJA_NAMES:
-        return f"{name!r} is not known here{suggest(name, sorted(names))}"
+        return f"{name!r} is not known here{suggest_or_list(name, sorted(names))}"
     if node.ctx != "load" and name in names:
         return f"{name!r} is given and cannot be set; use another name"
     return None
@@ -85,7 +85,7 @@ def _judge_call(node: nodes.Call) -> str | None:
     if isinstance(node.node, nodes.Getattr) and node.node.attr in TEXT_METHODS:
         return None
     called = getattr(node.node, "attr", None) or getattr(node.node, "name", None) or "this"
-    return f"{called} cannot be called{suggest(str(called), TEXT_METHODS)}"
+    return f"{called} cannot be called{suggest_or_list(str(called), TEXT_METHODS)}"
 
 
 def _judge_comparison(node: nodes.Compare) -> str | None:
@@ -95,7 +95,7 @@ def _judge_comparison(node: nodes.Compare) -> str | None:
     if any(_is_severity(operand) for operand in operands):
         for value in constants:
             if value is not None and value not in SEVERITY_NAMES:
-                return f"{value!r} is no severity{suggest(str(value), SEVERITY_NAMES)}"
+                return f"{value!r} is no severity{suggest_or_list(str(value), SEVERITY_NAMES)}"
     ordered = any(each.op in _ORDERED for each in node.ops)
     if ordered and any(_root(each) in _OF_PAYLOAD for each in operands) and set(constants) & set(SEVERITY_NAMES):
         return "what a payload says of a severity is text and has no order; use alert.severity"
@@ -122,9 +122,3 @@ def _root(node: nodes.Node) -> str | None:
     while isinstance(node, nodes.Getattr | nodes.Getitem):
         node = node.node
     return node.name if isinstance(node, nodes.Name) else None
-
-
-def suggest(word: str, choices: Collection[str]) -> str:
-    """`; did you mean …?`, or what there is."""
-    near = difflib.get_close_matches(word, choices, 1)
-    return f"; did you mean {near[0]}?" if near else f"; there are {', '.join(choices)}"

@@ -23,8 +23,9 @@ from markupsafe import Markup, escape
 from itop_bridge.alert import Alert, Severity
 from itop_bridge.errors import ExpressionError
 from itop_bridge.expression.filter import FILTERS, TESTS, TEXT_METHODS, calculate, concat
-from itop_bridge.expression.rule import Fault, find_faults, suggest
+from itop_bridge.expression.rule import Fault, find_faults
 from itop_bridge.expression.value import SEVERITIES, SEVERITY_NAMES, Missing, to_text
+from itop_bridge.spelling import suggest_or_list
 
 Scene = Mapping[str, Any]
 """What an expression sees, by name."""
@@ -248,7 +249,7 @@ def _line_of(tree: nodes.Node, name: str) -> int:
 
 
 def _unknown(name: str, names: Collection[str]) -> str:
-    return f"{name!r} is not known here{suggest(name, sorted(names))}"
+    return f"{name!r} is not known here{suggest_or_list(name, sorted(names))}"
 
 
 def _explain(error: BaseException, source: str) -> ExpressionError:

@@ -1,10 +1,10 @@
 """What no single key can tell: routes and sections that do not go together. Pure."""
 
-import difflib
 import itertools
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from itop_bridge.settings.model import Mqtt, Settings, read_prefixes
 from itop_bridge.settings.own_incident import OWN_ROUTE
@@ -12,7 +12,9 @@ from itop_bridge.settings.problem import Problem
 from itop_bridge.settings.route import Route
 from itop_bridge.settings.silence import RouteSilence
 from itop_bridge.settings.topic import OWN_TOPICS, TopicPattern, overlap, parse_topic
+from itop_bridge.spelling import suggest
 
+_SHORT_ESCALATION_S = 120.0
 _TOPIC_NAME = re.compile(r"\btopic\.([A-Za-z_][A-Za-z0-9_]*)", re.ASCII)
 
 
@@ -67,8 +69,7 @@ def _unknown_routes(silences: Any, known: list[Any]) -> Iterator[Problem]:
         named = silence.get("routes") if isinstance(silence, dict) else None
         for index, name in enumerate(named if isinstance(named, list) else []):
             if isinstance(name, str) and name not in known:
-                near = difflib.get_close_matches(name, [each for each in known if isinstance(each, str)], 1)
-                hint = f"; did you mean {near[0]}?" if near else ""
+                hint = suggest(name, (each for each in known if isinstance(each, str)))
                 yield Problem(f"silences[{place}].routes[{index}]", f"there is no route {name!r}{hint}")
 
 
@@ -116,7 +117,7 @@ def _organization_of(place: int, organization: Any, pattern: TopicPattern | None
 
 def find_doubts(settings: Settings, now: float) -> Iterator[Problem]:
     """What is allowed and hardly meant. `now` is in seconds since the epoch."""
-    if settings.itop.address.startswith("http://"):
+    if _is_exposed(settings.itop.address):
         yield Problem("itop.address", "the password and all tickets travel in clear: use https")
     yield from _broker_doubts(settings.mqtt)
     if settings.console.listen and not settings.console.listen.is_loopback:
@@ -132,6 +133,7 @@ def find_doubts(settings: Settings, now: float) -> Iterator[Problem]:
             yield Problem(f"routes[{later}].case_scope", text)
     if settings.mail and settings.mail.is_exposed:
         yield Problem("mail.security", "all that is mailed travels in clear to another machine: use starttls or tls")
+    yield from _escalation_doubts(settings)
     for place, route in enumerate(settings.routes):
         if route.mail and not settings.mail:
             yield Problem(f"routes[{place}].mail", "has no effect: there is no section mail")
@@ -152,6 +154,22 @@ def _expired(path: str, silences: Sequence[RouteSilence], now: float) -> Iterato
         _, until = silence.bounds()
         if until is not None and until <= now:
             yield Problem(f"{path}[{place}].until", "is over: the silence has no effect any more")
+
+
+def _is_exposed(address: str) -> bool:
+    """Whether what goes to an URL travels in clear to another machine."""
+    url = urlsplit(address)
+    return url.scheme == "http" and not _is_local(url.hostname or "")
+
+
+def _escalation_doubts(settings: Settings) -> Iterator[Problem]:
+    named = [
+        ("mail", settings.mail),
+        *((f"routes[{place}].mail", each.mail) for place, each in enumerate(settings.routes)),
+    ]
+    for path, mail in named:
+        if mail and "escalate_after" in mail.model_fields_set and 0 < mail.escalate_after < _SHORT_ESCALATION_S:
+            yield Problem(f"{path}.escalate_after", "is short: no alert is mailed before it is a minute old")
 
 
 def _is_local(host: str) -> bool:

@@ -18,6 +18,9 @@ from itop_bridge.settings.place import Place, is_readable_by_others
 from itop_bridge.settings.problem import Problem, describe_errors, unknown_key
 from itop_bridge.settings.secret import find_secrets
 
+_OF_ROUTES = ("factories", "formats", "defaults", "silences", "inhibit", "own_incidents", "routes")
+_STAND_INS = {"mqtt": {"host": "localhost"}, "itop": {"address": "https://itop.example", "auth": "token", "token": "t"}}
+
 
 @dataclass(frozen=True)
 class Loaded:
@@ -56,6 +59,24 @@ def load_settings(
         raise ConfigurationError(_report(document, conflicts))
     weaknesses = [] if offline else _weaknesses(settings)
     return Loaded(settings, _report(document, [*weaknesses, *find_doubts(settings, clock())]), document)
+
+
+def load_routes_alone(path: Path | str, *, environ: Mapping[str, str] = os.environ) -> Loaded | None:
+    """The routes and what they rest on, with stand-ins for the other sections: so that they can be checked further
+    where something else in the file is wrong. None where they are wrong themselves, without a warning in any case.
+
+    Raises ConfigurationError if the file cannot be read.
+    """
+    path = Path(path)
+    document = parse_document(_read(path), str(path))
+    if not isinstance(document.data, dict) or any(find_conflicts(document.data)):
+        return None
+    data = {name: value for name, value in document.data.items() if name in _OF_ROUTES} | _STAND_INS
+    try:
+        settings = Settings.model_validate(data, context=Place(path.parent.absolute(), environ))
+    except ValidationError:
+        return None  # load_settings tells of it
+    return Loaded(settings, [], document)
 
 
 def load_command_settings(path: Path | str, *, environ: Mapping[str, str] = os.environ) -> CommandSettings:

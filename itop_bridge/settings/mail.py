@@ -23,6 +23,7 @@ Outage = Literal[
     "broker_unreachable",
     "broker_unstable",
     "client_id_in_use",
+    "configuration_rejected",
     "daemon_stalled",
     "delivery_paused",
     "itop_mismatch",

@@ -1,6 +1,5 @@
 """pydantic's errors in the words of the configuration: a path, what is wrong, and what to do. Pure."""
 
-import difflib
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from itop_bridge.settings.document import join_path
+from itop_bridge.spelling import suggest
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +38,7 @@ def _describe(details: ErrorDetails, model: type[BaseModel]) -> Problem:
 def unknown_key(key: str, model: type[BaseModel]) -> str:
     """What to say of a key that a section does not have."""
     known = [field.alias or name for name, field in model.model_fields.items()]
-    near = difflib.get_close_matches(key, known, 1)
-    return f"unknown key; did you mean {near[0]}?" if near else f"unknown key; known here: {', '.join(sorted(known))}"
+    return "unknown key" + suggest(key, known, f"; known here: {', '.join(sorted(known))}")
 
 
 def _missing_key(key: str, model: type[BaseModel]) -> str:
@@ -54,8 +53,7 @@ def _wrong_value(details: ErrorDetails) -> str:
 
 def _wrong_choice(value: Any, expected: str) -> str:
     choices = [choice.strip("'") for choice in expected.replace(" or ", ", ").split(", ")]
-    near = difflib.get_close_matches(value, choices, 1) if isinstance(value, str) else []
-    hint = f"; did you mean {near[0]}?" if near else ""
+    hint = suggest(value, choices) if isinstance(value, str) else ""
     shown = "" if isinstance(value, str) else f", not {_kind(value)}"
     return f"must be one of {', '.join(choices)}{shown}{hint}"
 

@@ -1,10 +1,11 @@
 """Time zones, by their names in the IANA database."""
 
-import difflib
 import zoneinfo
 from typing import Annotated
 
 from pydantic import AfterValidator, Strict
+
+from itop_bridge.spelling import suggest
 
 
 def check_zone(name: str) -> str:
@@ -12,9 +13,8 @@ def check_zone(name: str) -> str:
     try:
         zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:  # OSError: the name of a folder
-        near = difflib.get_close_matches(name, zoneinfo.available_timezones(), 1)
-        hint = f"did you mean {near[0]}?" if near else "use a name such as Europe/Paris or UTC"
-        raise ValueError(f"is no time zone of the IANA database; {hint}") from error
+        hint = suggest(name, zoneinfo.available_timezones(), "; use a name such as Europe/Paris or UTC")
+        raise ValueError(f"is no time zone of the IANA database{hint}") from error
     return name
 
 

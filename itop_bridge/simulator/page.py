@@ -34,29 +34,39 @@ _FACTS = {
 _HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 """What cannot be seen, or turns what follows round."""
 
+_CELL_END = re.compile("</t[dh]>")
 _LOGS = ("public_log", "private_log")
 _TEXTS = ("description", "solution")
 _NEWEST = 200
 
 
-def render_page(tickets: Sequence[Mapping[str, Any]]) -> str:
-    """The page, newest ticket first; the tickets as `Simulator.objects` gives them."""
+def render_page(tickets: Sequence[Mapping[str, Any]], attachments: Sequence[Mapping[str, Any]] = ()) -> str:
+    """The page, newest ticket first, with the names of what is attached; both as `Simulator.objects` gives them."""
+    files: dict[str, list[str]] = {}
+    for each in attachments:
+        files.setdefault(str(each["item_id"]), []).append(str(each["contents"]["filename"]))
     counts = Counter(str(ticket.get("operational_status", "")) for ticket in tickets)
     told = ", ".join(f"{count} {_escape(status)}" for status, count in counts.most_common())
     shown = list(reversed(tickets))[:_NEWEST]
     cut = f"; the newest {_NEWEST} are shown" if len(shown) < len(tickets) else ""
-    articles = "".join(_render_ticket(ticket) for ticket in shown)
+    articles = "".join(_render_ticket(ticket, files.get(str(ticket["id"]), ())) for ticket in shown)
     return f"{_HEAD}<p>{len(tickets)} tickets{f': {told}' if told else ''}{cut}</p>\n{articles}</body></html>\n"
 
 
-def _render_ticket(ticket: Mapping[str, Any]) -> str:
+def _render_ticket(ticket: Mapping[str, Any], files: Sequence[str]) -> str:
     facts = " · ".join(f"{name} {_escape(ticket[code])}" for name, code in _FACTS.items() if ticket.get(code))
-    texts = "".join(_render_text(code, render_text(str(ticket[code]))) for code in _TEXTS if ticket.get(code))
+    texts = "".join(_render_text(code, _read_text(str(ticket[code]))) for code in _TEXTS if ticket.get(code))
+    texts += _render_text("attachments", "\n".join(files)) if files else ""
     logs = "".join(_render_log(code, ticket[code]) for code in _LOGS if ticket.get(code))
     return (
         f'<article class="{_escape(ticket.get("operational_status", ""))}" id="{_escape(ticket["id"])}">'
         f"<h2>{_escape(ticket['ref'])} · {_escape(ticket['title'])}</h2>\n<p>{facts}</p>\n{texts}{logs}</article>\n"
     )
+
+
+def _read_text(markup: str) -> str:
+    """As text, with a gap between the cells of a table, which iTop's own texts do not have."""
+    return render_text(_CELL_END.sub(r" \g<0>", markup))
 
 
 def _render_text(code: str, text: str) -> str:

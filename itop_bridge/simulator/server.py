@@ -93,7 +93,7 @@ class _Endpoint:
 
     async def page(self, _: web.Request) -> web.StreamResponse:
         return web.Response(
-            text=render_page(self._simulator.objects("Ticket")),
+            text=render_page(self._simulator.objects("Ticket"), self._simulator.objects("Attachment")),
             content_type="text/html",
             headers={"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"},
         )

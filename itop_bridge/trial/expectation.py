@@ -6,7 +6,6 @@ of the sample's summary as it cares for.
 """
 
 import datetime
-import difflib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Any
 
 from itop_bridge.errors import ConfigurationError
 from itop_bridge.settings.document import parse_document
+from itop_bridge.spelling import suggest
 from itop_bridge.trial.summary import write_key
 
 _NAMES = ("file", "name")
@@ -97,7 +97,7 @@ def _differ(path: str, wanted: Any, got: Any) -> Iterator[str]:
             if key in got:
                 yield from _differ(here, value, got[key])
             else:
-                yield f"{here}: expected {_show(value)}, got nothing{_suggest(key, got)}"
+                yield f"{here}: expected {_show(value)}, got nothing{suggest(key, got)}"
     elif isinstance(wanted, list) and isinstance(got, list):
         if len(wanted) != len(got):
             yield f"{path}: expected {len(wanted)} of them, got {len(got)}"
@@ -132,8 +132,3 @@ def _show(value: Any) -> str:
     if isinstance(value, datetime.datetime):
         return value.isoformat()
     return json.dumps(value, ensure_ascii=False, default=str)
-
-
-def _suggest(key: str, known: Mapping[str, Any]) -> str:
-    near = difflib.get_close_matches(key, known, 1)
-    return f"; did you mean {near[0]}?" if near else ""

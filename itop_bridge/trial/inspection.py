@@ -3,7 +3,6 @@
 Nothing is written: the one create that is sent has no title, and iTop must refuse it (delivery/survey.py).
 """
 
-import difflib
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +14,7 @@ from itop_bridge.itop.error import CredentialsError, ITopError, NotAllowedError,
 from itop_bridge.itop.operation import Operations
 from itop_bridge.itop.pace import Pacer
 from itop_bridge.settings.policy import Policy
+from itop_bridge.spelling import suggest
 from itop_bridge.trial.finding import Finding, Verdict
 
 _NEEDED = ("core/get", "core/create", "core/update", "core/apply_stimulus")
@@ -86,7 +86,8 @@ async def examine_itop(operations: Operations, account: Account, subjects: Seque
 
 def _judge_login(error: ITopError, account: Account) -> Finding:
     if isinstance(error, CredentialsError):
-        return Finding(Verdict.WRONG, account.login_place, f"itop: {error}")
+        hint = "check user and password (or token), and that the user has the profile REST Services User"
+        return Finding(Verdict.WRONG, account.login_place, f"itop: {error}; {hint}")
     return Finding(_judge(error), account.address_place, f"itop: {error}")
 
 
@@ -99,7 +100,8 @@ async def _examine_organization(operations: Operations, references: References, 
     route, place, name = subject.question.route, subject.organization_place, subject.organization
     if "{" in name:
         answer = await operations.fetch("Organization", "SELECT Organization", "id", limit=1, page=1)
-        text = f"route {route}: each alert tells the organisation; iTop shows this user {answer.total or 0} of them"
+        shown = f"iTop shows this user {answer.total or 0} organisation{'' if answer.total == 1 else 's'}"
+        text = f"route {route}: the organisation of each alert is {name}; {shown}"
         return Finding(Verdict.OK if answer.total else Verdict.WRONG, place, text)
     found = await references.find_organization(name)
     if isinstance(found, UnknownOrganization):
@@ -129,7 +131,5 @@ def _examine_stimuli(subject: Subject) -> Iterator[Finding]:
         if stimulus in _STIMULI:
             yield Finding(Verdict.OK, subject.resolve_place, f"{told} is one of iTop's own")
         else:
-            near = difflib.get_close_matches(stimulus, _STIMULI, 1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            text = f"{told} is none of iTop's own, and iTop tells nobody which a data model has{hint}"
-            yield Finding(Verdict.UNKNOWN, subject.resolve_place, text)
+            text = f"{told} is none of iTop's own, and iTop tells nobody which a data model has"
+            yield Finding(Verdict.UNKNOWN, subject.resolve_place, text + suggest(stimulus, _STIMULI))

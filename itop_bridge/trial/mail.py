@@ -19,6 +19,7 @@ async def examine_mail(
         is_login = error.reason == "login_refused"
         path = "mail.user" if is_login else "mail.server"
         verdict = Verdict.WRONG if is_login else Verdict.UNREACHED
-        return Finding(verdict, locate(path), f"{path}: {error}")
+        told = f"login refused: {error.detail}" if is_login else error.detail
+        return Finding(verdict, locate(path), f"{path}: {told}")
     done = "logged in" if mail.user else "connected"
     return Finding(Verdict.OK, locate("mail.server"), f"mail: {done} at {server}; test-mail sends one")

@@ -1,7 +1,6 @@
 """What samples are tried on: a format alone, or a site's routes, loaded without its secrets."""
 
-import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from itop_bridge.delivery.style import Style
 from itop_bridge.delivery.text import Pen
 from itop_bridge.errors import UsageError
 from itop_bridge.settings.load import load_settings
+from itop_bridge.spelling import suggest_or_list
 from itop_bridge.triage.format import find_formats, load_formats
 from itop_bridge.triage.load import load_routing
 from itop_bridge.triage.mapping import Format
@@ -41,7 +41,9 @@ def find_format(name: str) -> Format | AutoFormat:
         return AutoFormat(load_formats(folders))
     known = find_formats(folders)
     if name not in known:
-        raise UsageError(f"there is no bundled format {name!r}{_suggest(name, known)}; --config brings a site's own")
+        raise UsageError(
+            f"there is no bundled format {name!r}{suggest_or_list(name, sorted(known))}; --config brings a site's own"
+        )
     return load_formats(folders, [name])[name]
 
 
@@ -57,12 +59,6 @@ def load_site(config: Path, format_name: str) -> Site:
         return Site(routes, conditions)
     chosen = [route for route in routes if route.format.name == format_name]
     if not chosen:
-        hint = _suggest(format_name, [route.format.name for route in routes])
+        hint = suggest_or_list(format_name, sorted({route.format.name for route in routes}))
         raise UsageError(f"no route of {config} reads the format {format_name!r}{hint}")
     return Site(chosen, conditions)
-
-
-def _suggest(name: str, known: Iterable[str]) -> str:
-    choices = sorted(set(known))
-    near = difflib.get_close_matches(name, choices, 1)
-    return f"; did you mean {near[0]}?" if near else f"; there are {', '.join(choices)}"

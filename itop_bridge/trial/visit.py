@@ -88,7 +88,9 @@ def _judge_filters(
 
 
 def _judge_failure(error: BrokerError, settings: Mqtt, locate: Callable[[str], str]) -> Finding:
-    if not isinstance(error, BrokerRefusedError) or error.code in _BUSY:
+    if not isinstance(error, BrokerRefusedError):
+        return Finding(Verdict.UNREACHED, locate("mqtt.host"), f"mqtt.host: {error}")
+    if error.code in _BUSY:
         return Finding(Verdict.UNREACHED, locate("mqtt.host"), f"mqtt.host: {_name(settings)}: {error}")
     path = _PATHS.get(error.code, "mqtt.host")
     return Finding(Verdict.WRONG, locate(path), f"{path}: the broker refused the login: {error}")

@@ -46,6 +46,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         finally:
             self.in_threads -= 1
 
+    async def shutdown_default_executor(self, _timeout=None):
+        """Without the limit that Python has from 3.12 on, of 300 s: they would be over at once."""
+        await self.under_way(super().shutdown_default_executor())
+
     def _came_back(self, _future):
         self.in_threads -= 1
 

@@ -76,3 +76,11 @@ def test_what_the_page_of_the_service_names_is_so(pages: Path) -> None:
         assert path in unit
     commands = {name for name, _ in words_of(build_parser())}
     assert {each for each in re.findall(r"itop-bridge ([a-z]+) ?", text) if each in commands} >= {"check", "status"}
+
+
+def test_a_python_without_the_program_is_told_in_a_line() -> None:
+    command = [sys.executable, "-S", ROOT / "packaging" / "manual.py", "--help"]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60, cwd="/")
+    assert done.returncode == 1
+    assert done.stderr.startswith("packaging/manual.py: No module named ")
+    assert "Traceback" not in done.stderr

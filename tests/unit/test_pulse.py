@@ -156,7 +156,8 @@ class Daemon:
     received = 0
 
     async def fetch_status(self):
-        broker, itop = {"received": self.received}, {"reachable": True, "reason": None}
+        broker = {"received": self.received, "connected": True, "ready": True}
+        itop = {"reachable": True, "reason": None}
         journal = {"waiting": 0, "pending": 0, "dead_letters": 0}
         return Status(self.ready, "1", broker, itop, {}, {}, journal, {})
 

@@ -1,3 +1,4 @@
+import contextlib
 import json
 import sqlite3
 
@@ -8,7 +9,8 @@ def test_the_journal_is_copied_and_the_copy_told(operator, tmp_path):
     events = operator.query("SELECT max(id) FROM events")[0][0]
     size = (tmp_path / "copy.db").stat().st_size / 2**20
     assert out == f"ok: {tmp_path / 'copy.db'}, {size:.1f} MiB, up to event {events}; checked\n"
-    [(count,)] = sqlite3.connect(tmp_path / "copy.db").execute("SELECT count(*) FROM events")
+    with contextlib.closing(sqlite3.connect(tmp_path / "copy.db")) as copy:
+        [(count,)] = copy.execute("SELECT count(*) FROM events")
     assert count == operator.query("SELECT count(*) FROM events")[0][0]
 
 

@@ -5,6 +5,7 @@ import pytest
 from itop_bridge.cli.check import check_settings, run
 from itop_bridge.cli.main import main
 from itop_bridge.errors import ConfigurationError
+from itop_bridge.settings.load import load_routes_alone
 
 GOOD = """\
 mqtt: {host: localhost}
@@ -63,6 +64,30 @@ def test_the_problems_of_all_checkers_are_told(path):
     with pytest.raises(ConfigurationError) as caught:
         check_settings(path, [first, second, lambda _: []])
     assert caught.value.problems == [f"{path}:4:54: routes[0].format: no such format", "other"]
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "told"),
+    [
+        ("host: localhost", "hots: localhost", ["mqtt.host:", "mqtt.hots:", "routes[0].format:"]),
+        ("password: hunter2", "password: {file: missing}", ["itop.password:", "routes[0].format:"]),
+        ("mqtt:", "mqtd: {}\nmail: {server: 1}\nmqtt:", None),
+    ],
+)
+def test_what_is_wrong_elsewhere_hides_nothing_of_the_routes(path, capsys, right, wrong, told):
+    path.write_text(GOOD.replace(right, wrong).replace("format: wazuh", "format: wazhu"))
+    assert main(["check", "--config", str(path)]) == 78
+    names = [line.split(" ")[1] for line in capsys.readouterr().err.splitlines()]
+    assert names == told if told else (names[-1] == "routes[0].format:" and "mqtd:" in names)
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [("topic: siem/exc/cef", "topic: a#"), ("organization: {id: 3}", "spacing: 1s"), (GOOD, "- a"), (GOOD, "")],
+)
+def test_routes_that_are_wrong_themselves_are_not_looked_into_further(path, right, wrong):
+    path.write_text(GOOD.replace(right, wrong))
+    assert load_routes_alone(path) is None
 
 
 def test_checkers_see_only_settings_that_are_valid_in_themselves(path):

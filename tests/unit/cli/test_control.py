@@ -9,7 +9,7 @@ import pytest
 
 from itop_bridge.cli import control
 from itop_bridge.cli.control import check_may_change, confirm, operate, read_count, read_duration, read_moment, say_json
-from itop_bridge.errors import BridgeError, UsageError
+from itop_bridge.errors import BridgeError, ConfigurationError, UsageError
 
 
 def args(**values):
@@ -17,9 +17,36 @@ def args(**values):
     return SimpleNamespace(**{**usual, **values})
 
 
-def test_without_a_journal_nothing_is_done():
-    with pytest.raises(UsageError, match="Give --config FILE or --journal FILE"):
+def test_without_a_journal_nothing_is_done(monkeypatch, tmp_path):
+    monkeypatch.delenv("STATE_DIRECTORY", raising=False)
+    monkeypatch.setattr(control, "SERVICE_JOURNAL", tmp_path / "journal.db")
+    with pytest.raises(UsageError, match="Give --config FILE or --journal FILE; there is none at"):
         operate(args(), None)
+
+
+def test_with_neither_option_it_is_that_of_the_state_folder_or_else_of_the_service(tmp_path):
+    service = tmp_path / "journal.db"
+    service.touch()
+    assert control.find_usual_journal({}, service) == service
+    assert str(control.find_usual_journal({"STATE_DIRECTORY": "/x:/y"}, service)) == "/x/journal.db"
+
+
+def test_a_folder_that_is_closed_is_no_folder_without_a_journal():
+    class Closed:
+        def exists(self):
+            raise PermissionError
+
+    service = Closed()
+    assert control.find_usual_journal({}, service) is service
+
+
+def test_where_the_configuration_is_broken_the_way_without_it_is_told(tmp_path):
+    config = tmp_path / "c.yaml"
+    config.write_text("journal: [")
+    with pytest.raises(ConfigurationError) as caught:
+        control.find_journal(args(config=config))
+    assert len(caught.value.problems) > 1
+    assert "--journal FILE instead of --config" in caught.value.problems[-1]
 
 
 def test_the_configuration_names_the_journal_and_an_option_wins(tmp_path):

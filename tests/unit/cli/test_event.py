@@ -40,7 +40,7 @@ def test_the_events_of_an_alert_are_shown(operator):
     code, out, _ = operator.run("events", "show", "--alert", "a1", "--json")
     assert (code, [json.loads(line)["id"] for line in out.splitlines()]) == (0, [4])
     code, _, err = operator.run("events", "show", "--alert", "a\x1b[2J")
-    assert (code, err) == (1, "no event brought an alert with the id 'a\\x1b[2J'\n")
+    assert (code, err) == (1, "no event that the journal still has brought an alert with the id 'a\\x1b[2J'\n")
 
 
 def test_either_an_event_or_an_alert(operator):
@@ -117,3 +117,12 @@ def test_the_help_has_an_example(capsys):
     with pytest.raises(SystemExit):
         build_parser().parse_args(["events", "show", "--help"])
     assert "Example: itop-bridge events show" in capsys.readouterr().out
+
+
+def test_a_resolve_has_no_urgency():
+    intent = {"received": 0, "title": "t", "alert_id": "a", "route": "r", "case": "ab", "organization": "code:EXC"}
+    intent |= {"kind": "resolve", "urgency": 4, "attempts": [], "reason": None, "state": "pending"}
+    element = {"idx": 0, "letters": [], "intents": [intent], "drops": []}
+    event = {"id": 1, "received": 0, "topic": "t", "qos": 1, "size": 5, "payload": "", "triaged": True}
+    lines = describe_event({**event, "elements": [element], "elements_total": 1})
+    assert "asks for  resolve" in [line.strip() for line in lines]

@@ -56,7 +56,7 @@ def test_a_file_that_is_there_is_left_alone_without_force(folder, capsys):
 def test_where_nobody_can_be_asked_it_wants_yes(folder, monkeypatch, capsys):
     monkeypatch.setattr(sys, "stdin", io.StringIO(""))
     assert main(["init", "c.yaml"]) == 2
-    assert "give --yes" in capsys.readouterr().err
+    assert "nobody can be asked here (no terminal): give --yes" in capsys.readouterr().err
     assert not (folder / "c.yaml").exists()
 
 
@@ -66,8 +66,8 @@ def test_where_nobody_can_be_asked_it_wants_yes(folder, monkeypatch, capsys):
         (["--route", "wazu"], 78, "did you mean wazuh?"),
         (["--route", "wazuh=siem/wazuh"], 78, "no level of the route's topic is named {org}"),
         (["--route", "wazuh=siem/{org}#"], 78, "topic"),
-        (["--itop-address", "itop.example"], 78, "itop.address"),
-        (["--mqtt-port", "0"], 78, "mqtt.port"),
+        (["--itop-address", "itop.example"], 78, "--itop-address"),
+        (["--mqtt-port", "0"], 78, "--mqtt-port"),
         (["--no-mqtt-tls", "--mqtt-ca-file", "ca.pem"], 2, "of no use"),
     ],
 )
@@ -140,3 +140,22 @@ def test_help_has_an_example(capsys):
     with pytest.raises(SystemExit):
         main(["init", "--help"])
     assert "Example: itop-bridge init" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--route", "nope"], "--route: format: there is no format 'nope'"),
+        (["--mqtt-port", "99999"], "--mqtt-port: must be 65535 or less"),
+        (["--organization", "{{ topic.x }}"], "--organization: topic.x: no level"),
+        (["--itop-address", "foo"], "--itop-address: must be an address"),
+    ],
+)
+def test_what_is_wrong_is_told_of_the_option_and_not_of_a_file_that_is_not_there(folder, capsys, words, told):
+    assert main(["init", "--yes", *words, "c.yaml"]) == 78
+    assert capsys.readouterr().err.startswith(told)
+    assert not (folder / "c.yaml").exists()
+
+
+def test_another_problem_stays_as_it_is():
+    assert init.name_option("something else") == "something else"

@@ -203,7 +203,7 @@ def test_a_summary_tells_what_became_of_them():
     answer |= {"retrying": 0, "released": 0}
     assert summarise_retry(answer, dry_run=False) == "retried 1200: 1190 landed, 3 dropped, 7 dead again"
     answer |= {"retrying": 2, "released": 1, "landed": 0, "dropped": 0, "dead": 0}
-    assert summarise_retry(answer, dry_run=False) == "retried 1200: 1 with delivery again, 2 not worked off yet"
+    assert summarise_retry(answer, dry_run=False) == "retried 1200: 1 case tried again, 2 not worked off yet"
     assert summarise_retry({"found": 0, "changed": 0}, dry_run=True) == "no open dead letter to retry"
 
 

@@ -85,6 +85,26 @@ def test_wrong_usage_exits_with_2(arguments, capsys):
     assert "usage: itop-bridge" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["statu"], "there is no command 'statu'; did you mean status?"),
+        (["zzz"], "there is no command 'zzz'; --help lists what there is"),
+        (["cases", "shw"], "there is no command 'shw'; did you mean show?"),
+    ],
+)
+def test_of_a_wrong_command_what_may_have_been_meant_is_told_and_not_all_that_there_are(arguments, told, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    assert capsys.readouterr().err.endswith(f": error: {told}\n")
+
+
+def test_of_a_wrong_event_too(capsys):
+    assert main(["show", "events", "case.parkd"]) == 2
+    assert "there is no event or alarm 'case.parkd'; did you mean case.parked?" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("arguments", [["run"], ["check"], ["show", "settings"], ["person-get"]])
 def test_a_command_without_its_configuration_exits_with_2(arguments, capsys):
     assert main(arguments) == 2

@@ -61,3 +61,10 @@ def test_a_server_that_is_not_there_a_route_that_is_not_there_and_no_mail_at_all
     assert (code, "there is no route 'none'; there are other, wazuh" in err) == (2, True)
     code, _, err = run(1, mail="mail:")
     assert (code, "there is no section mail" in err) == (78, True)
+
+
+def test_a_dry_run_prints_the_mail_as_it_is_read(run):
+    mail = MAIL[:-2] + ", text: 'Zugriff verweigert für {{{{ items[0].host }}}},'}}"
+    code, out, _ = run(1, options=("--dry-run",), mail=mail)
+    assert code == 0
+    assert out.endswith("\n\nZugriff verweigert für srv-01,\n")

@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+import re
 
 import pytest
 
@@ -63,3 +64,26 @@ def test_no_rows_are_a_header(how):
 
 def test_what_is_printable_stays():
     assert escape("é ü 漢") == "é ü 漢"
+
+
+def test_on_a_terminal_only_the_last_column_is_folded(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("NO_COLOR", "1")
+    row = {"id": 12345, "time": "2026-11-24 10:00:00", "reason": "organization_missing", "detail": "word " * 30}
+    terminal = Terminal()
+    show_rows([row], tuple(row), stream=terminal)
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", terminal.getvalue()).splitlines()
+    assert all(name in lines[2] for name in ("12345", "2026-11-24 10:00:00", "organization_missing"))
+    assert max(map(len, lines)) <= 80
+    assert terminal.getvalue().count("word") == 30
+
+
+def test_a_table_that_is_too_wide_is_the_terminals_to_wrap_and_nothing_of_it_is_lost(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setenv("NO_COLOR", "1")
+    row = {f"c{number}": f"value-{number:012}" for number in range(5)} | {"long": "z" * 100}
+    terminal = Terminal()
+    show_rows([row], tuple(row), stream=terminal)
+    line = terminal.getvalue().splitlines()[2]
+    assert all(f"value-{number:012}" in line for number in range(5))
+    assert terminal.getvalue().count("z") == 100

@@ -65,3 +65,18 @@ async def test_a_part_that_hangs_makes_it_unhealthy_and_is_named_with_how_long_i
         assert await fetch(port, "/healthz") == (503, {"status": "stalled", "stalled": {"delivery": 243.5}})
         stalled.clear()
         assert await fetch(port, "/healthz") == (200, {"status": "ok"})
+
+
+async def test_its_front_names_the_addresses_and_no_other_is_there():
+    async with (
+        serve_console("127.0.0.1", 0, status(ready=True), metrics, all_move) as port,
+        aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session,
+    ):
+        async with session.get("/") as answer:
+            text = await answer.text()
+            assert (answer.status, answer.content_type) == (200, "text/plain")
+        for path in [line.split()[0] for line in text.splitlines()[1:]]:
+            async with session.get(path) as answer:
+                assert answer.status == 200
+        async with session.get("/status") as answer:
+            assert answer.status == 404

@@ -20,6 +20,7 @@ BACKLOG = {
     "parked": 1,
     "unverified": 4,
     "dead_letters": 5,
+    "late": {"1": {"cases": 12, "oldest": 657.0}, "3": {"cases": 0, "oldest": 940.0}},
 }
 
 
@@ -72,6 +73,13 @@ def test_the_age_of_the_oldest_is_of_now_and_nothing_pending_has_none():
     assert read(now=1000.0)["oldest_pending_age_seconds",] == 100.0
     assert read(now=500.0)["oldest_pending_age_seconds",] == 0.0
     assert read(backlog={**BACKLOG, "oldest": None})["oldest_pending_age_seconds",] == 0.0
+
+
+def test_what_is_late_is_told_by_urgency_and_nothing_late_is_0():
+    values = read(now=1000.0)
+    assert [values["cases_without_incident", urgency] for urgency in "1234"] == [12.0, 0.0, 0.0, 0.0]
+    assert [values["oldest_undelivered_age_seconds", urgency] for urgency in "1234"] == [343.0, 0.0, 60.0, 0.0]
+    assert read(now=500.0)["oldest_undelivered_age_seconds", "1"] == 0.0  # a clock that was put back
 
 
 async def test_asking_often_costs_one_look_in_some_seconds(tmp_path):

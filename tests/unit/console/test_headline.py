@@ -4,11 +4,11 @@ from itop_bridge.console.console import Status
 from itop_bridge.console.headline import describe_headline
 
 
-def status(*, ready=True, alarms=(), reason=None):
+def status(*, ready=True, alarms=(), reason=None, connected=True, subscribed=True):
     return Status(
         ready,
         "1",
-        {"received": 1204},
+        {"received": 1204, "connected": connected, "ready": subscribed},
         {"reachable": reason is None, "reason": reason},
         {},
         {name: {} for name in alarms},
@@ -29,3 +29,8 @@ def test_a_daemon_that_is_degraded_says_why():
     line = describe_headline(status(ready=False, alarms=["itop_unreachable"], reason="credentials"))
     assert line.startswith("degraded (itop_unreachable); ")
     assert line.endswith("; iTop unreachable: credentials")
+
+
+def test_a_daemon_that_has_just_begun_says_what_it_is_at():
+    assert describe_headline(status(ready=False, connected=False)).startswith("connecting to the broker; ")
+    assert describe_headline(status(ready=False, subscribed=False)).startswith("subscribing; ")

@@ -4,7 +4,7 @@ import pytest
 import pytest_asyncio
 from filled import fill
 
-from itop_bridge.control.controls import Controls, Hooks
+from itop_bridge.control.controls import Controls, Hooks, Reloaded
 from itop_bridge.journal.figure import Figures
 from itop_bridge.journal.inquiry import Inquiry
 from itop_bridge.journal.operation import Operations
@@ -50,6 +50,7 @@ class FakeDaemon:
         self.reloads += 1
         if self.error:
             raise self.error
+        return Reloaded(self.routes[::-1], ["mqtt.port"])
 
     async def tell(self, done, total):
         self.told.append((done, total))

@@ -46,7 +46,7 @@ async def test_without_a_daemon_the_status_is_the_journals(daemon):
 
 
 async def test_a_reload_tells_the_routes_or_every_problem(daemon):
-    assert await ask(daemon, Reload()) == {"routes": ["r", "wazuh"]}
+    assert await ask(daemon, Reload()) == {"routes": ["r", "wazuh"], "restart": ["mqtt.port"]}
     daemon.error = ConfigurationError(["a", "b"])
     with pytest.raises(ConfigurationError) as caught:
         await ask(daemon, Reload())

@@ -52,3 +52,4 @@ async def test_what_is_no_base64_or_too_large_is_refused_as_a_whole(daemon, stag
 def test_the_log_is_told_how_many_alerts_and_not_what_they_hold():
     assert describe_request(ReplayRecorded("t", (recorded(b"secret"),) * 2)) == {"topic": "t", "alerts": 2}
     assert describe_request(ReplayEvents(1.0, route="r"))["route"] == "r"
+    assert None not in describe_request(ReplayEvents(1.0, route="r")).values()

@@ -92,6 +92,8 @@ def test_clear_text_is_doubtful_but_on_this_machine():
     mqtt = {"username": "u", "password": "p"}
     assert doubts(itop=itop, mqtt={**mqtt, "host": "broker.example"}) == ["itop.address", "mqtt.password"]
     assert doubts(mqtt={**mqtt, "host": "127.0.0.1"}) == []
+    for here in ("127.0.0.1:8080", "localhost", "[::1]:8080/itop"):
+        assert doubts(itop={**itop, "address": f"http://{here}"}) == []
     assert doubts(mqtt={**mqtt, "host": "broker.example", "tls": {}}) == []
 
 
@@ -153,3 +155,13 @@ def test_response_topics_without_mqtt_5_are_doubtful():
     mqtt = {"host": "localhost", "response_prefix": "answers"}
     assert doubts(mqtt={**mqtt, "protocol": "3.1.1"}) == ["mqtt.response_prefix"]
     assert doubts(mqtt=mqtt) == []
+
+
+MAIL = {"server": "localhost", "security": "none", "sender": "a@b.example", "recipients": ["c@d.example"]}
+
+
+@pytest.mark.parametrize(("after", "told"), [("1s", True), ("119s", True), ("2m", False), (0, False), (None, False)])
+def test_an_escalation_that_is_sooner_than_alerts_are_mailed_is_told(after, told):
+    given = {} if after is None else {"escalate_after": after}
+    assert doubts(mail={**MAIL, **given}) == ["mail.escalate_after"] * told
+    assert doubts({**ROUTE, "mail": given}, mail=MAIL) == ["routes[0].mail.escalate_after"] * told

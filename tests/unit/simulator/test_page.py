@@ -26,3 +26,15 @@ async def test_a_page_of_many_tickets_shows_the_newest_and_counts_all(simulator,
     assert page.count("<article") == 200
     assert "· t301<" in page
     assert "· t101<" not in page
+
+
+async def test_cells_are_apart(simulator, client):
+    await client.create(description="<table><tr><td>Severity</td><td>high</td></tr></table>")
+    assert "<pre>Severity high</pre>" in render_page(simulator.objects("Ticket"))
+
+
+async def test_what_is_attached_is_named_and_escaped(simulator, client):
+    await client.create()
+    attached = {"item_id": 1, "contents": {"filename": "<alert>.json"}}
+    page = render_page(simulator.objects("Ticket"), [attached, {**attached, "item_id": 2}])
+    assert "<h3>attachments</h3><pre>&lt;alert&gt;.json</pre>" in page

@@ -56,7 +56,7 @@ async def test_an_organisation_that_is_not_there_is_wrong(name):
 async def test_of_an_organisation_that_alerts_tell_it_is_told_how_many_there_are():
     async with itop() as (simulator, client):
         found = await examine(simulator, client, subject("code:{{ topic.org }}"))
-    assert "iTop shows this user 3 of them" in found[1].text
+    assert "the organisation of each alert is code:{{ topic.org }}; iTop shows this user 3 organ" in found[1].text
     assert found[1].verdict is Verdict.OK
 
 
@@ -97,6 +97,7 @@ async def test_a_login_that_itop_refuses_is_wrong_and_ends_it():
     async with itop(password="no") as (simulator, client):
         [found] = await examine(simulator, client, subject())
     assert (found.verdict, found.place) == (Verdict.WRONG, "login")
+    assert found.text.endswith("and that the user has the profile REST Services User")
 
 
 async def test_an_itop_that_does_not_answer_is_unreached_and_ends_it():

@@ -34,8 +34,11 @@ async def test_a_login_that_is_refused_is_wrong(certificate):  # noqa: F811 - th
         verdict, place, text = await examine(port, password="wr0ng", **secure)
     assert (verdict, place) == (Verdict.WRONG, "c.yaml:mail.user")
     assert "wr0ng" not in text
+    assert text.startswith(f"mail.user: login refused: 127.0.0.1:{port}: 535 ")
 
 
 async def test_a_server_that_is_not_there_is_unreached():
-    verdict, place, _ = await examine(free_port())
+    port = free_port()
+    verdict, place, text = await examine(port)
     assert (verdict, place) == (Verdict.UNREACHED, "c.yaml:mail.server")
+    assert text == f"mail.server: 127.0.0.1:{port}: Connection refused"
