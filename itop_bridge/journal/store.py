@@ -276,6 +276,7 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA foreign_keys = OFF")  # the rows of one write come in any order
+            connection.execute("PRAGMA temp_store = MEMORY")  # a write wants no further file, nor its descriptor
         connection.execute("PRAGMA busy_timeout = 5000")
         # the writer's indexes are what is worth keeping in memory (KiB)
         connection.execute(f"PRAGMA cache_size = {-4_000 if mode == 'ro' else -16_000}")
