@@ -129,7 +129,7 @@ class Casework:
             return
         if incident is not None and step.reason == "way_closed":
             self._alarms.raise_("resolve_way_closed", incident=incident.ref, status=incident.status)
-        await self._write(replace(job, situation=situation), step, incident)
+        await self._write(job, step, incident)
 
     async def _write(self, job: Job, step: Write, incident: Incident | None) -> None:
         """Put the step in words, and send it; in the shadow, keep it."""
