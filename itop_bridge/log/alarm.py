@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from itop_bridge.log.chain import get_logger
-from itop_bridge.log.fault import FIRST_S, MOST_S
+from itop_bridge.log.reminder import Reminder
 
 CHANGED_EVERY_S = 10.0
 """A reason that goes to and fro makes no more than a line in so long."""
@@ -30,8 +30,7 @@ class _Told:
 
     reason: str | None
     changed_at: float
-    next: float
-    interval_s: float = FIRST_S
+    reminder: Reminder
 
 
 class Alarms:
@@ -59,7 +58,7 @@ class Alarms:
         began = known.since if known else now if since is None else since
         self._active[name] = Alarm(name, began, detail, MappingProxyType(facts))
         if known is None:
-            self._told[name] = _Told(facts.get("reason"), now, now + FIRST_S)
+            self._told[name] = _Told(facts.get("reason"), now, Reminder(now))
             self._log.warning("alarm.raised", alarm=name, **_told(detail, facts))
         else:
             self._tell_change(self._active[name], now)
@@ -90,11 +89,8 @@ class Alarms:
         self._log.warning("alarm.changed", alarm=alarm.name, **_told(alarm.detail, facts))
 
     def _tell_held(self, alarm: Alarm, now: float) -> None:
-        told = self._told[alarm.name]
-        if now < told.next:
+        if not self._told[alarm.name].reminder.take(now):
             return
-        told.interval_s = min(told.interval_s * 2, MOST_S)
-        told.next = now + told.interval_s
         facts = {"lasted_s": round(max(0.0, now - alarm.since), 3)}
         self._log.warning("alarm.held", alarm=alarm.name, **_told(alarm.detail, facts))
 

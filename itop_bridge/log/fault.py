@@ -6,17 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from itop_bridge.log.chain import get_logger
-
-FIRST_S = 60.0
-"""From the first line of a fault to its second; then twice as long each time."""
-MOST_S = 3600.0
+from itop_bridge.log.reminder import Reminder
 
 
 @dataclass(slots=True)
 class _Fault:
     began: float
-    next: float
-    interval_s: float = FIRST_S
+    reminder: Reminder
     count: int = 1
 
 
@@ -34,14 +30,12 @@ class Faults:
         now = self._clock()
         fault = self._open.get((event, kind))
         if fault is None:
-            self._open[event, kind] = _Fault(now, now + FIRST_S)
+            self._open[event, kind] = _Fault(now, Reminder(now))
             self._log.warning(event, **facts)
             return True
         fault.count += 1
-        if now < fault.next:
+        if not fault.reminder.take(now):
             return False
-        fault.interval_s = min(fault.interval_s * 2, MOST_S)
-        fault.next = now + fault.interval_s
         self._log.warning(event, **facts, count=fault.count)
         return True
 
